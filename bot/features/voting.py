@@ -1,0 +1,80 @@
+"""Votes on a result card: one tap a vote, counts on the buttons."""
+
+from __future__ import annotations
+
+import asyncio
+from weakref import WeakValueDictionary
+
+import discord
+import structlog
+from discord.ext import commands
+
+from bot.app import MagicPencil
+from bot.errors import UserError
+from bot.store import drawings, votes
+from bot.store.models import VoteKind
+from bot.ui.result_card import ResultCard, photo_file
+from bot.ui.vote_button import FACES, VoteButton
+
+log = structlog.get_logger(__name__)
+
+_WORDS = {
+    votes.VoteOutcome.COUNTED: "counted. Tap it again to take it back.",
+    votes.VoteOutcome.CHANGED: "is your vote now. Tap it again to take it back.",
+    votes.VoteOutcome.WITHDRAWN: "taken back.",
+}
+
+
+class Voting(commands.Cog):
+    """Counts votes and shows the counts."""
+
+    def __init__(self, bot: MagicPencil) -> None:
+        """Keep a lock for each card that is being voted on."""
+        self.bot = bot
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    async def cog_load(self) -> None:
+        """Make the buttons of all cards work, also of those sent before a restart."""
+        self.bot.add_dynamic_items(VoteButton)
+        self.bot.voting = self
+
+    async def vote(
+        self, interaction: discord.Interaction[MagicPencil], result_id: int, kind: VoteKind
+    ) -> None:
+        """Count a person's vote on one photo, and show the card with its new counts."""
+        await interaction.response.defer()  # acknowledged, however long the database takes
+        try:
+            async with self.bot.store.write() as session:
+                outcome = await votes.cast(session, result_id, interaction.user.id, kind)
+        except votes.UnknownResultError:
+            raise UserError("This result is gone, so it cannot be voted on any more.") from None
+        log.info("vote", result=result_id, guild=interaction.guild_id, outcome=outcome.value)
+        try:
+            await self._show_counts(interaction, result_id)
+        except discord.HTTPException as error:
+            # The vote stands. Old messages may be edited only so often; the person is told.
+            log.warning("counts not shown", result=result_id, status=error.status)
+            emoji, name = FACES[kind]
+            await interaction.followup.send(f"{emoji} {name}: {_WORDS[outcome]}", ephemeral=True)
+
+    async def _show_counts(
+        self, interaction: discord.Interaction[MagicPencil], result_id: int
+    ) -> None:
+        message = interaction.message
+        if message is None:
+            return
+        # Counts are read and shown under one lock: the newest counts are shown last.
+        lock = self._locks.setdefault(message.id, asyncio.Lock())
+        async with lock:
+            async with self.bot.store.read() as session:
+                card = await drawings.card_for_result(session, result_id)
+            if card is None:
+                return
+            attached = {attachment.filename for attachment in message.attachments}
+            shown = frozenset(r.rank for r in card.results if photo_file(r.rank) in attached)
+            await interaction.edit_original_response(view=ResultCard(card, with_photos=shown))
+
+
+async def setup(bot: MagicPencil) -> None:
+    """Add the feature to the bot."""
+    await bot.add_cog(Voting(bot))

@@ -1,0 +1,205 @@
+"""The tables. Queries live in the module of their aggregate; Discord and images stay outside.
+
+Every constraint has a name (SQLite's batch migrations need one), every time is UTC and aware, and
+every Discord id is a BigInteger. A change here needs a migration: `python -m migrations "what"`.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Double,
+    Enum,
+    ForeignKey,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+ERROR_LENGTH = 500  # characters of an index build's error that are kept
+
+
+def utcnow() -> datetime:
+    """Return the time now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Keep aware times as UTC, because SQLite drops the zone; naive times raise ValueError."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the value in UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the value with its zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class DrawingSource(StrEnum):
+    """The way a drawing came in."""
+
+    SLASH = "slash"
+    MESSAGE_COMMAND = "message_command"
+    MENTION = "mention"
+    CHANNEL = "channel"
+
+
+class VoteKind(StrEnum):
+    """What a person says of one photo."""
+
+    GOOD = "good"
+    MISS = "miss"
+    FUNNY = "funny"
+
+
+class BuildState(StrEnum):
+    """How far an index build has come."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+def _stored_as_string(values: type[StrEnum], name: str) -> Enum:
+    """Return a VARCHAR column type with a CHECK on the enum's values."""
+    return Enum(
+        values,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Base(DeclarativeBase):
+    """The metadata that models and migrations agree on."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own class attribute)
+        datetime: UtcDateTime(),
+        float: Double(),  # SQLAlchemy 2.0's own choice is Float
+        DrawingSource: _stored_as_string(DrawingSource, "source"),
+        VoteKind: _stored_as_string(VoteKind, "kind"),
+        BuildState: _stored_as_string(BuildState, "state"),
+    }
+
+
+# Buttons carry result ids and outlive rows. Without AUTOINCREMENT, SQLite would give a deleted id
+# to the next drawing, and an old button would vote on somebody else's photo.
+_NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
+
+
+class Drawing(Base):
+    """A drawing somebody posted; its bytes are in the file store under `sha256`."""
+
+    __tablename__ = "drawings"
+    __table_args__ = (_NEVER_REUSE_IDS,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)  # the same drawing may come twice
+    author_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    guild_id: Mapped[int | None] = mapped_column(BigInteger)  # None: a direct message
+    channel_id: Mapped[int] = mapped_column(BigInteger)
+    source: Mapped[DrawingSource]
+    content_type: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    card_channel_id: Mapped[int | None] = mapped_column(BigInteger)  # the message with the result
+    card_message_id: Mapped[int | None] = mapped_column(BigInteger)
+
+    results: Mapped[list["Result"]] = relationship(
+        order_by="Result.rank",
+        cascade="all, delete-orphan",
+        passive_deletes=True,
+        lazy="raise",  # a lazy load cannot await: ask for results in the query
+    )
+
+
+class Result(Base):
+    """One photo found for a drawing, with what was known of it then."""
+
+    __tablename__ = "results"
+    __table_args__ = (UniqueConstraint("drawing_id", "rank"), _NEVER_REUSE_IDS)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    drawing_id: Mapped[int] = mapped_column(ForeignKey("drawings.id", ondelete="CASCADE"))
+    rank: Mapped[int]  # from 1
+    photo_id: Mapped[str] = mapped_column(String(64))  # SHA-256 of the photo, hex
+    collection: Mapped[str] = mapped_column(String(100))
+    title: Mapped[str] = mapped_column(Text)
+    credit: Mapped[str] = mapped_column(Text)
+    score: Mapped[float]
+    generation: Mapped[str] = mapped_column(String(100))
+    encoder: Mapped[str] = mapped_column(String(100))
+
+
+class Vote(Base):
+    """What one person says of one result; the unique constraint allows one."""
+
+    __tablename__ = "votes"
+    __table_args__ = (UniqueConstraint("result_id", "user_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    result_id: Mapped[int] = mapped_column(ForeignKey("results.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    kind: Mapped[VoteKind]
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
+
+
+class ServerSettings(Base):
+    """What the moderators of one server chose."""
+
+    __tablename__ = "server_settings"
+
+    guild_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    drawing_channel_id: Mapped[int | None] = mapped_column(BigInteger)
+    collection: Mapped[str | None] = mapped_column(String(100))
+    updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
+    updated_by: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class IndexBuild(Base):
+    """One build of a collection's index, running or over, in numbers."""
+
+    __tablename__ = "index_builds"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection: Mapped[str] = mapped_column(String(100), index=True)
+    generation: Mapped[str | None] = mapped_column(String(100))
+    guild_id: Mapped[int | None] = mapped_column(BigInteger)
+    requested_by: Mapped[int | None] = mapped_column(BigInteger)
+    started_at: Mapped[datetime] = mapped_column(default=utcnow)
+    finished_at: Mapped[datetime | None]
+    state: Mapped[BuildState] = mapped_column(default=BuildState.RUNNING)
+    photos: Mapped[int] = mapped_column(default=0)
+    added: Mapped[int] = mapped_column(default=0)
+    unchanged: Mapped[int] = mapped_column(default=0)
+    unreadable: Mapped[int] = mapped_column(default=0)
+    seconds: Mapped[float] = mapped_column(default=0.0)
+    error: Mapped[str | None] = mapped_column(String(ERROR_LENGTH))

@@ -1,0 +1,70 @@
+"""The result card: a drawing, the photos that look most like it, and a way to vote on each.
+
+Made from what is stored, so that it can be made again at any time with the tallies of that time. A
+message holds at most 40 components; a card of five photos has 38.
+"""
+
+from __future__ import annotations
+
+import discord
+
+from bot.store.drawings import StoredCard
+from bot.store.models import Result, VoteKind
+from bot.store.votes import Tally
+from bot.ui.vote_button import VoteButton
+
+DRAWING_FILE = "drawing.png"
+_ACCENT = discord.Colour(0xF2B134)
+_LONGEST_ALT = 1024
+_LONGEST_TEXT = 300
+
+
+def photo_file(rank: int) -> str:
+    """Return the name under which the photo of this rank is attached."""
+    return f"photo-{rank}.jpg"
+
+
+class ResultCard(discord.ui.LayoutView):
+    """The card of one drawing."""
+
+    def __init__(self, card: StoredCard, *, with_photos: frozenset[int]) -> None:
+        """Lay out a card.
+
+        Args:
+            card: what is stored of it.
+            with_photos: the ranks whose pictures are attached to the message.
+        """
+        super().__init__(timeout=None)
+        container: discord.ui.Container[ResultCard] = discord.ui.Container(accent_colour=_ACCENT)
+        container.add_item(
+            discord.ui.TextDisplay(
+                f"### ✏️ What looks most like <@{card.drawing.author_id}>'s drawing?"
+            )
+        )
+        container.add_item(_picture(DRAWING_FILE, "The drawing."))
+        for result in card.results:
+            for item in _photo(result, card.tallies[result.id], result.rank in with_photos):
+                container.add_item(item)
+        self.add_item(container)
+        # Its buttons are dynamic items, answered by their ids: discord.py need not keep the view.
+        self.stop()
+
+
+def _photo(result: Result, tally: Tally, attached: bool) -> list[discord.ui.Item[ResultCard]]:
+    title = discord.utils.escape_markdown(result.title)[:_LONGEST_TEXT]
+    credit = discord.utils.escape_markdown(result.credit)[:_LONGEST_TEXT]
+    small = f"-# similarity {result.score:.2f}" + (f" · photo: {credit}" if credit else "")
+    text: discord.ui.TextDisplay[ResultCard] = discord.ui.TextDisplay(
+        f"**{result.rank}. {title}**\n{small}"
+    )
+    row: discord.ui.ActionRow[ResultCard] = discord.ui.ActionRow()
+    for kind in VoteKind:
+        row.add_item(VoteButton(result.id, kind, tally[kind]))
+    alt = f"Photo {result.rank}: {result.title}." + (f" By {result.credit}." if credit else "")
+    picture = [_picture(photo_file(result.rank), alt)] if attached else []
+    return [discord.ui.Separator(), text, *picture, row]
+
+
+def _picture(filename: str, alt: str) -> discord.ui.MediaGallery[ResultCard]:
+    item = discord.MediaGalleryItem(f"attachment://{filename}", description=alt[:_LONGEST_ALT])
+    return discord.ui.MediaGallery(item)

@@ -1,0 +1,349 @@
+"""The commands that need no Discord: match, index, worker, health. Mounted by ``bot.cli``.
+
+Whatever loads torch is imported where it is used, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from retrieval import library, reports
+from retrieval.home import CollectionNameError, Home, default_home
+
+if TYPE_CHECKING:
+    from retrieval.serving.engine import Engine
+    from retrieval.serving.messages import Matches
+
+DEFAULT_COLLECTION = "shared"
+
+app = typer.Typer(no_args_is_help=True)
+index_app = typer.Typer(no_args_is_help=True, help="Build the index of a photo collection.")
+
+# Standard output is for answers; everything that a person watches goes to standard error.
+watch = Console(stderr=True)
+answers = Console()
+
+HomeOption = Annotated[
+    Path,
+    typer.Option(
+        "--home",
+        envvar="MAGIC_PENCIL_HOME",
+        default_factory=default_home,
+        help="The folder that all data lives under.",
+        show_default="the platform's user data folder",
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        envvar="MAGIC_PENCIL_DEVICE", help="Where the encoder runs: auto, cpu, cuda, mps."
+    ),
+]
+CollectionOption = Annotated[
+    str,
+    typer.Option(
+        "--collection", envvar="MAGIC_PENCIL_COLLECTION", help="The photo collection's name."
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document and nothing else to stdout.")
+]
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document to standard output."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
+
+
+def fail(code: str, message: str, as_json: bool) -> NoReturn:
+    """Say what went wrong and what to do, and end with status 1."""
+    if as_json:
+        print_json({"error": {"code": code, "message": message}})
+    watch.print(f"[bold red]Error:[/] {message}", highlight=False)
+    raise typer.Exit(1)
+
+
+def load_engine(home: Path, device: str) -> Engine:
+    """Load the encoder, which takes some seconds, and say so."""
+    with watch.status("Loading the encoder…"):
+        from retrieval.encoder import load_encoder
+        from retrieval.serving.engine import Engine
+
+        return Engine(Home(home), load_encoder(None, device))
+
+
+@app.command()
+def match(
+    drawing: Annotated[Path, typer.Argument(help="A picture of a drawing: PNG, JPEG, WebP …")],
+    home: HomeOption,
+    k: Annotated[int, typer.Option("-k", min=1, max=100, help="How many photos.")] = 5,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Also write a contact sheet to this PNG file.")
+    ] = None,
+) -> None:
+    """Find the photos that look most like a drawing.
+
+    The photos are those of a collection that `magic-pencil index build` has indexed.
+    """
+    with reported_errors(as_json):
+        data = drawing.read_bytes()
+        engine = load_engine(home, device)
+        found = engine.match(data, (collection,), k)
+        if out is not None:
+            write_sheet(found, out)
+        print_matches(found, as_json)
+
+
+def print_matches(found: Matches, as_json: bool) -> None:
+    """Print matches as a table for people or as JSON for programs."""
+    if as_json:
+        keys = ("rank", "photo", "photo_id", "title", "credit", "score", "collection")
+        print_json(
+            {
+                "matches": [{key: getattr(item, key) for key in keys} for item in found.matches],
+                "generation": found.generation,
+                "encoder": found.encoder,
+                "timings_ms": found.timings_ms,
+            }
+        )
+        return
+    table = Table("Rank", "Title", "Score", "Photo", box=None, header_style="bold")
+    for item in found.matches:
+        table.add_row(str(item.rank), item.title, f"{item.score:.3f}", item.photo)
+    answers.print(table)
+    watch.print(
+        f"[dim]generation {found.generation} · {found.encoder} · "
+        f"{found.timings_ms['total']:.0f} ms[/]"
+    )
+
+
+def write_sheet(found: Matches, out: Path) -> None:
+    """Write the contact sheet: the drawing on the left, ranked photos on the right."""
+    import io
+
+    from PIL import Image
+
+    from retrieval import contact_sheet
+
+    def picture(data: bytes) -> Image.Image:
+        return Image.open(io.BytesIO(data)) if data else Image.new("RGB", (320, 320), "#dddddd")
+
+    sheet = contact_sheet.render(
+        picture(found.drawing),
+        [
+            contact_sheet.SheetMatch(
+                item.rank, item.title, item.score, picture(item.thumbnail), item.credit
+            )
+            for item in found.matches
+        ],
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(out, "PNG")
+    watch.print(f"Contact sheet: {out}", highlight=False)
+
+
+@index_app.command("build")
+def index_build(
+    photos: Annotated[Path, typer.Argument(help="A folder of pictures, searched in depth.")],
+    home: HomeOption,
+    collection: CollectionOption = DEFAULT_COLLECTION,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Index the photos of a folder under a collection's name, and publish the index.
+
+    The photos stay where they are and only new ones are encoded. A title, credit and licence can
+    stand in a JSON file beside each photo: cat.json for cat.jpg.
+    """
+    with reported_errors(as_json):
+        if not photos.is_dir():
+            raise NotADirectoryError(f"{photos} is not a folder.")
+        if next(library.scan(photos), None) is None:
+            raise FileNotFoundError(f"There is no picture in {photos}.")
+        engine = load_engine(home, device)
+        library.register(engine.home, collection, photos)
+        report = build_with_bar(engine, collection)
+        if as_json:
+            print_json(report)
+        else:
+            print_report(report)
+
+
+def build_with_bar(engine: Engine, collection: str) -> reports.BuildReport:
+    """Build a collection's index behind a progress bar."""
+    with progress_bar() as show:
+        return engine.build(collection, show)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[reports.Progress], None]]:
+    """Show how far a build is, one line a stage."""
+    names = {"reading": "Reading files", "encoding": "Encoding", "publishing": "Publishing"}
+    columns = (
+        TextColumn("{task.description:<14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=watch) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(progress: reports.Progress) -> None:
+            if progress.stage not in tasks:
+                tasks[progress.stage] = bar.add_task(names[progress.stage])
+            bar.update(tasks[progress.stage], completed=progress.done, total=progress.total)
+
+        yield show
+
+
+def print_report(report: reports.BuildReport) -> None:
+    """Print what a build did."""
+    answers.print(
+        f"{report.photos} photos indexed in {report.seconds:.1f} s: {report.added} new, "
+        f"{report.unchanged} unchanged, {report.removed} gone, {report.duplicates} duplicates, "
+        f"{len(report.unreadable)} unreadable. Generation {report.generation}.",
+        highlight=False,
+    )
+    for item in report.unreadable:
+        answers.print(f"  left out: {item.photo}: {item.reason}", highlight=False, markup=False)
+
+
+@index_app.command("status")
+def index_status(
+    home: HomeOption,
+    collection: Annotated[
+        str | None, typer.Option(help="Only this collection. [default: all]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what each collection holds and which generation serves."""
+    with reported_errors(as_json):
+        with watch.status("Looking…"):
+            from retrieval import index
+            from retrieval.encoder import SHIPPED_DIGEST
+
+            data = Home(home)
+            names = [collection] if collection else library.names(data)
+            found = [index.status(data, name, SHIPPED_DIGEST) for name in names]
+        if as_json:
+            print_json({"collections": found})
+            return
+        if not found:
+            watch.print("No collection yet. Make one with `magic-pencil index build FOLDER`.")
+        for item in found:
+            _print_status(item, data)
+
+
+def _print_status(status: reports.CollectionStatus, home: Home) -> None:
+    answers.print(f"[bold]{status.name}[/]")
+    try:
+        answers.print(f"  photos from {library.find(home, status.name).source}", highlight=False)
+    except library.UnknownCollectionError:
+        answers.print("  nobody has made this collection")
+    if status.built_at is not None:
+        built = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(status.built_at))
+        answers.print(
+            f"  {status.photos} photos · generation {status.generation}, built {built}\n"
+            f"  encoder {status.encoder} · {(status.bytes_on_disk or 0) / 1e6:.1f} MB on disk",
+            highlight=False,
+        )
+    if status.problem:
+        answers.print(f"  [yellow]{status.problem}[/]")
+
+
+@app.command()
+def worker(
+    home: HomeOption,
+    socket: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="MAGIC_PENCIL_SOCKET",
+            help="The Unix socket to listen on.",
+            show_default="below the data folder",
+        ),
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Run the retrieval worker by itself; `magic-pencil run` starts one of its own."""
+    with watch.status("Loading…"):
+        from retrieval.serving.worker import main as run_worker
+    run_worker(
+        ["--home", str(home), "--socket", str(socket or Home(home).socket), "--device", device]
+    )
+
+
+@app.command()
+def health(
+    home: HomeOption,
+    socket: Annotated[
+        Path | None, typer.Option(envvar="MAGIC_PENCIL_SOCKET", help="The worker's Unix socket.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a running worker how it is; ends with status 1 if it is not ready."""
+    from retrieval.serving.client import RetrievalClient, RetrievalError
+
+    async def ask() -> Any:
+        client = RetrievalClient(socket or Home(home).socket, hopeless=lambda: True)
+        try:
+            return await client.health()
+        finally:
+            await client.close()
+
+    try:
+        report = asyncio.run(ask())
+    except RetrievalError as error:
+        fail(error.code, f"No worker answers. ({error})", as_json)
+    if as_json:
+        print_json(report)
+    else:
+        answers.print(
+            f"{'ready' if report.ready else 'not ready'} on {report.device} · {report.encoder} · "
+            f"{report.queued} waiting · {report.answered} answered in {report.batches} batches",
+            highlight=False,
+        )
+    if not report.ready:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def reported_errors(as_json: bool) -> Iterator[None]:
+    """Turn what a person can cause into a sentence and status 1, instead of a traceback."""
+    try:
+        yield
+    except (OSError, CollectionNameError, library.UnknownCollectionError) as error:
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            fail("file", f"{error.filename}: {error.strerror}", as_json)
+        fail("file", str(error), as_json)
+    except RuntimeError as error:
+        # Loaded late: these errors come from rooms that load torch.
+        from retrieval.encoder import EncoderError
+        from retrieval.index import BuildError, GenerationError
+        from retrieval.serving.engine import MatchError
+
+        if isinstance(error, MatchError):
+            hint = ""
+            if error.code in ("no_index", "other_encoder", "bad_index"):
+                hint = " Build it with `magic-pencil index build PHOTOS_DIR`."
+            fail(error.code, f"{error}{hint}", as_json)
+        if isinstance(error, (EncoderError, BuildError, GenerationError)):
+            fail("index", str(error), as_json)
+        raise
+
+
+app.add_typer(index_app, name="index")

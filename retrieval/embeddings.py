@@ -1,0 +1,96 @@
+"""Content-addressed cache of embeddings, so that a rebuild encodes only what is new.
+
+The key is the SHA-256 of a photo's bytes; the file is named by the encoder and its preprocessing,
+so embeddings of two encoders never meet. The digests of files are remembered too, by path, size and
+modification time, so that an unchanged photo is not even read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS embeddings (photo BLOB PRIMARY KEY, vector BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified INTEGER NOT NULL, photo BLOB NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+class EmbeddingCache:
+    """Embeddings of one encoder, in one SQLite file. Used from one thread."""
+
+    def __init__(self, folder: Path, encoder: str, preprocessing: str, dim: int) -> None:
+        """Open or make the cache.
+
+        Args:
+            folder: where the caches lie; made if need be.
+            encoder: the checkpoint's digest, hexadecimal.
+            preprocessing: the version of what is done to a photo before it is encoded.
+            dim: numbers in an embedding.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        key = hashlib.sha256(f"{encoder}\n{preprocessing}".encode()).hexdigest()[:24]
+        self._dim = dim
+        self._database = sqlite3.connect(folder / f"{key}.sqlite", timeout=30)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._database.close()
+
+    def photo_id(self, path: Path) -> str:
+        """Return the SHA-256 of a file, read only if it changed since it was last asked for."""
+        status = path.stat()
+        row = self._database.execute(
+            "SELECT photo FROM files WHERE path = ? AND size = ? AND modified = ?",
+            (str(path), status.st_size, status.st_mtime_ns),
+        ).fetchone()
+        if row:
+            return bytes(row[0]).hex()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+        self._database.execute(
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
+            (str(path), status.st_size, status.st_mtime_ns, digest.digest()),
+        )
+        return digest.hexdigest()
+
+    def get(self, photo_id: str) -> FloatArray | None:
+        """Return a photo's embedding, shape (dim,), or None if it is not known."""
+        row = self._database.execute(
+            "SELECT vector FROM embeddings WHERE photo = ?", (bytes.fromhex(photo_id),)
+        ).fetchone()
+        if row is None or len(row[0]) != 4 * self._dim:
+            return None
+        return np.frombuffer(row[0], dtype=np.float32)
+
+    def put(self, items: Iterable[tuple[str, FloatArray]]) -> None:
+        """Keep embeddings, and what :meth:`photo_id` learnt, on disk."""
+        self._database.executemany(
+            "INSERT OR REPLACE INTO embeddings VALUES (?, ?)",
+            [
+                (bytes.fromhex(photo_id), np.asarray(vector, dtype=np.float32).tobytes())
+                for photo_id, vector in items
+            ],
+        )
+        self._database.commit()

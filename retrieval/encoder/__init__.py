@@ -1,0 +1,9 @@
+"""The encoder: canonical sketches and photos to vectors in one space.
+
+Outside this package only what is named here is used; training alone reaches further in.
+"""
+
+from retrieval.encoder.checkpoint import EncoderError
+from retrieval.encoder.encoder import Encoder, load_encoder
+
+__all__ = ["Encoder", "EncoderError", "load_encoder"]

@@ -1,0 +1,93 @@
+"""The encoder that the rest of the house uses: tensors in, unit vectors out.
+
+Binds preprocessing, network and checkpoint to a device. No files but the checkpoint, no decoding,
+no batching policy: who calls decides what goes together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from retrieval.encoder import checkpoint, preprocessing
+from retrieval.encoder.checkpoint import EncoderError, Metadata
+from retrieval.encoder.network import SketchPhotoNetwork, fold_batch_norm
+
+SHIPPED: Final = "lite0-projections-1"
+SHIPPED_DIGEST: Final = "0" * 64
+WEIGHTS: Final = Path(__file__).parent / "weights"
+
+
+class Encoder:
+    """Embed canonical sketches and photos into one space where near means alike."""
+
+    def __init__(
+        self, network: SketchPhotoNetwork, metadata: Metadata, digest: str, device: torch.device
+    ) -> None:
+        fold_batch_norm(network.backbone)
+        # channels_last halves the time of depthwise convolutions on CPUs.
+        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if device.type == "cuda":
+            self._network.backbone.half()
+        self.name = metadata.name
+        self.digest = digest
+        self.dim = metadata.dim
+        self.size = metadata.size
+        self.preprocessing = preprocessing.version(metadata.size)
+        self.device = device
+
+    def prepare_sketch(self, image: Image.Image) -> torch.Tensor:
+        """Turn a canonical sketch (mode L) into uint8 (3, size, size). Thread-safe."""
+        return preprocessing.prepare_sketch(image, self.size)
+
+    def prepare_photo(self, image: Image.Image) -> torch.Tensor:
+        """Turn an RGB photo into uint8 (3, size, size). Thread-safe."""
+        return preprocessing.prepare_photo(image, self.size)
+
+    def embed_sketches(self, batch: Sequence[torch.Tensor]) -> npt.NDArray[np.float32]:
+        """Embed prepared sketches; returns float32 (n, dim), rows of unit length."""
+        return self._embed(batch, self._network.embed_sketches)
+
+    def embed_photos(self, batch: Sequence[torch.Tensor]) -> npt.NDArray[np.float32]:
+        """Embed prepared photos; returns float32 (n, dim), rows of unit length."""
+        return self._embed(batch, self._network.embed_photos)
+
+    def _embed(
+        self, batch: Sequence[torch.Tensor], embed: Callable[[torch.Tensor], torch.Tensor]
+    ) -> npt.NDArray[np.float32]:
+        if not batch:
+            return np.zeros((0, self.dim), np.float32)
+        with torch.inference_mode():
+            pixels = preprocessing.scaled(torch.stack(list(batch)).to(self.device))
+            if self.device.type == "cuda":
+                pixels = pixels.half()
+            rows = embed(pixels.to(memory_format=torch.channels_last))
+            return np.ascontiguousarray(rows.float().cpu().numpy())
+
+
+def load_encoder(path: Path | None = None, device: str = "auto") -> Encoder:
+    """Load an encoder; without a path, the one shipped, whose SHA-256 is pinned here.
+
+    `device` is "auto" (CUDA, else MPS, else CPU) or a torch device name. Raises EncoderError.
+    """
+    digest = None if path else SHIPPED_DIGEST
+    network, metadata, found = checkpoint.load(path or WEIGHTS / f"{SHIPPED}.safetensors", digest)
+    return Encoder(network, metadata, found, _device(device))
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        mps = torch.backends.mps.is_available()
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise EncoderError(f"The device {name!r} cannot be used: {error}") from error
+    return device

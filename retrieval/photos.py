@@ -1,0 +1,25 @@
+"""A photo's file to an RGB picture: as :mod:`retrieval.images`, with a photo's larger limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+
+from retrieval import images
+
+# A phone's camera makes 10 to 20 MB and up to 50 megapixels.
+MAX_BYTES = 64 * 1024 * 1024
+MAX_PIXELS = 64_000_000
+
+
+def read(path: Path) -> Image.Image:
+    """Return a photo as RGB, upright, transparency laid on white.
+
+    Raises:
+        ImageError: it is no photo that we read.
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise images.ImageError("too_large")
+    return images.flatten(images.decode(path.read_bytes(), MAX_PIXELS, MAX_BYTES))

@@ -1,0 +1,147 @@
+"""Put single drawings into batches for the encoder, ahead of a rebuild's photos.
+
+One thread runs the encoder. Before each run the waiting drawings are taken together, up to a
+batch; only when none waits is a rebuild's chunk of photos run. Whoever gave up waiting, or whose
+deadline has passed, is left out before the encoder and not after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from retrieval.embeddings import FloatArray
+
+Embed = Callable[[Sequence[Tensor]], FloatArray]
+
+
+class ExpiredError(TimeoutError):
+    """The deadline passed before the encoder was reached."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    inputs: Sequence[Tensor]
+    deadline: float  # seconds since the Unix epoch
+    future: asyncio.Future[FloatArray]
+    since: float = field(default_factory=time.monotonic)
+
+
+class Batcher:
+    """Dynamic batches over two lanes: drawings first, photos when there is nothing else."""
+
+    def __init__(
+        self,
+        embed_sketches: Embed,
+        embed_photos: Embed,
+        max_batch: int = 16,
+        linger: float = 0.004,
+    ) -> None:
+        """Take the encoder's two functions.
+
+        Args:
+            embed_sketches, embed_photos: called in the encoder's thread.
+            max_batch: drawings in a run at most.
+            linger: seconds to wait for more drawings after the first.
+        """
+        self._embed_sketches = embed_sketches
+        self._embed_photos = embed_photos
+        self._max_batch = max_batch
+        self._linger = linger
+        self._drawings: deque[_Waiting] = deque()
+        self._photos: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
+        self._task: asyncio.Task[None] | None = None
+        self.batches = 0
+
+    def start(self) -> None:
+        """Begin to run batches on the running event loop."""
+        self._task = asyncio.create_task(self._run(), name="batcher")
+
+    async def stop(self) -> None:
+        """Stop after the batch at work; what still waits is cancelled."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for waiting in (*self._drawings, *self._photos):
+            waiting.future.cancel()
+        self._thread.shutdown(wait=False)
+
+    @property
+    def queued(self) -> int:
+        """Drawings that wait for the encoder."""
+        return len(self._drawings)
+
+    @property
+    def queue_age(self) -> float:
+        """Seconds that the oldest of them has waited."""
+        return time.monotonic() - self._drawings[0].since if self._drawings else 0.0
+
+    async def embed_drawing(self, network_input: Tensor, deadline: float) -> FloatArray:
+        """Return a drawing's embedding, shape (dim,).
+
+        Raises:
+            ExpiredError: the deadline passed first.
+        """
+        return (await self._submit(self._drawings, [network_input], deadline))[0]
+
+    async def embed_photos(self, inputs: Sequence[Tensor]) -> FloatArray:
+        """Return photos' embeddings, shape (n, dim); gives way to every drawing."""
+        return await self._submit(self._photos, inputs, float("inf"))
+
+    async def _submit(
+        self, lane: deque[_Waiting], inputs: Sequence[Tensor], deadline: float
+    ) -> FloatArray:
+        future: asyncio.Future[FloatArray] = asyncio.get_running_loop().create_future()
+        lane.append(_Waiting(inputs, deadline, future))
+        self._arrived.set()
+        return await future
+
+    async def _run(self) -> None:
+        while True:
+            await self._arrived.wait()
+            if self._drawings and len(self._drawings) < self._max_batch:
+                await asyncio.sleep(self._linger)
+            if batch := self._take(self._drawings, self._max_batch):
+                await self._run_batch(batch, self._embed_sketches)
+            elif batch := self._take(self._photos, 1):
+                await self._run_batch(batch, self._embed_photos)
+            elif not self._drawings and not self._photos:
+                self._arrived.clear()
+
+    @staticmethod
+    def _take(lane: deque[_Waiting], most: int) -> list[_Waiting]:
+        taken: list[_Waiting] = []
+        while lane and len(taken) < most:
+            waiting = lane.popleft()
+            if waiting.future.done():
+                continue  # its caller has gone
+            if time.time() >= waiting.deadline:
+                waiting.future.set_exception(ExpiredError())
+                continue
+            taken.append(waiting)
+        return taken
+
+    async def _run_batch(self, batch: list[_Waiting], embed: Embed) -> None:
+        inputs = [item for waiting in batch for item in waiting.inputs]
+        self.batches += 1
+        try:
+            vectors = await asyncio.get_running_loop().run_in_executor(self._thread, embed, inputs)
+        except Exception as error:
+            for waiting in batch:
+                if not waiting.future.done():
+                    waiting.future.set_exception(error)
+            return
+        start = 0
+        for waiting in batch:
+            end = start + len(waiting.inputs)
+            if not waiting.future.done():
+                waiting.future.set_result(vectors[start:end])
+            start = end

@@ -1,0 +1,247 @@
+"""The bot's way to the worker: one connection, many requests at a time.
+
+Loads no torch and no faiss, and keeps no task running between requests: answers come in through an
+asyncio protocol. When the worker dies every caller hears so at once; the next request waits for the
+new worker until its own deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from retrieval.reports import BuildReport, Progress
+from retrieval.serving import messages
+from retrieval.serving.framing import FrameError, FrameReader, frame
+from retrieval.serving.messages import (
+    Build,
+    Collections,
+    Failure,
+    FailureCode,
+    Health,
+    HealthReport,
+    Match,
+    Matches,
+    Reply,
+    ReplyBody,
+    Request,
+    Status,
+)
+
+MATCH_SECONDS = 30.0
+ASK_SECONDS = 10.0
+BUILD_SECONDS = 24 * 3600.0
+# The worker answers an expired request itself; this is for one that can no longer say so.
+_GRACE = 1.0
+_CONNECT_PAUSE = 0.05
+_CRASHES_REMEMBERED = 256
+_CRASHES_ALLOWED = 2
+
+_Answer = TypeVar("_Answer")
+
+
+class RetrievalError(RuntimeError):
+    """A request was not answered. ``code`` says why, ``retry_after`` when to try again."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Keep the worker's own words."""
+        super().__init__(failure.detail or failure.code)
+        self.code: FailureCode = failure.code
+        self.detail = failure.detail
+        self.retry_after = failure.retry_after
+
+
+def _gone() -> RetrievalError:
+    return RetrievalError(Failure("worker_gone", "The worker stopped before it answered."))
+
+
+@dataclass(slots=True)
+class _Pending:
+    """One request's answers, in order; an exception is the last."""
+
+    answers: asyncio.Queue[ReplyBody | RetrievalError] = field(default_factory=asyncio.Queue)
+    fingerprint: str | None = None
+
+
+class RetrievalClient:
+    """Ask the worker behind a Unix socket."""
+
+    def __init__(self, socket: Path, hopeless: Callable[[], bool] = lambda: False) -> None:
+        """Remember where the worker listens; nothing is connected yet.
+
+        Args:
+            socket: the worker's address.
+            hopeless: says that no worker will come, so that callers need not wait for one.
+        """
+        self._socket = socket
+        self._hopeless = hopeless
+        self._link: _Link | None = None
+        self._connecting = asyncio.Lock()
+        self._ids = itertools.count(1)
+        self._crashes: OrderedDict[str, int] = OrderedDict()
+
+    async def match(
+        self,
+        drawing: bytes,
+        collections: tuple[str, ...],
+        k: int = 5,
+        timeout: float = MATCH_SECONDS,  # noqa: ASYNC109 - travels with the request as its deadline
+    ) -> Matches:
+        """Find the photos that look most like a drawing.
+
+        Raises:
+            RetrievalError: there is no answer; see its code.
+        """
+        fingerprint = hashlib.sha256(drawing).hexdigest()
+        if self._crashes.get(fingerprint, 0) >= _CRASHES_ALLOWED:
+            raise RetrievalError(Failure("crashed_twice", "This drawing stopped the worker twice."))
+        body = Match(drawing, collections, k)
+        async for answer in self._ask(body, timeout, fingerprint):
+            return _expect(answer, Matches)
+        raise _gone()
+
+    async def build(self, collection: str) -> AsyncIterator[Progress | BuildReport]:
+        """Build a collection's index: yields Progress, and a BuildReport at the end.
+
+        Raises:
+            RetrievalError: it could not be built; the old index serves on.
+        """
+        async for answer in self._ask(Build(collection), BUILD_SECONDS):
+            if isinstance(answer, Progress):
+                yield answer
+            else:
+                yield _expect(answer, BuildReport)
+
+    async def status(self, collections: tuple[str, ...]) -> Collections:
+        """Ask what the collections hold. Raises RetrievalError."""
+        async for answer in self._ask(Status(collections), ASK_SECONDS):
+            return _expect(answer, Collections)
+        raise _gone()
+
+    async def health(self) -> HealthReport:
+        """Ask how the worker is. Raises RetrievalError."""
+        async for answer in self._ask(Health(), ASK_SECONDS):
+            return _expect(answer, HealthReport)
+        raise _gone()
+
+    async def close(self) -> None:
+        """Drop the connection; whoever still waits is told that the worker is gone."""
+        if self._link is not None:
+            self._link.close()
+
+    async def _ask(
+        self, body: Match | Build | Status | Health, seconds: float, fingerprint: str | None = None
+    ) -> AsyncIterator[ReplyBody]:
+        deadline = time.time() + seconds
+        pending = _Pending(fingerprint=fingerprint)
+        request = Request(next(self._ids), deadline, body)
+        try:
+            async with asyncio.timeout(seconds + _GRACE):
+                link = await self._connected(deadline)
+                link.send(request, pending)
+                while True:
+                    answer = await pending.answers.get()
+                    if isinstance(answer, RetrievalError):
+                        raise answer
+                    yield answer
+                    if not isinstance(answer, Progress):
+                        return
+        except TimeoutError:
+            raise RetrievalError(Failure("expired", "The worker did not answer in time.")) from None
+        finally:
+            if self._link is not None:
+                self._link.forget(request.id)
+
+    async def _connected(self, deadline: float) -> _Link:
+        async with self._connecting:
+            while self._link is None or self._link.lost:
+                try:
+                    _, self._link = await asyncio.get_running_loop().create_unix_connection(
+                        lambda: _Link(self._blame), str(self._socket)
+                    )
+                except OSError:
+                    # No worker yet, or a new one is starting.
+                    if self._hopeless() or messages.remaining(deadline) <= 0:
+                        raise RetrievalError(
+                            Failure("worker_gone", "The worker cannot be reached.")
+                        ) from None
+                    await asyncio.sleep(_CONNECT_PAUSE)
+            return self._link
+
+    def _blame(self, fingerprint: str) -> None:
+        """Remember that this drawing was at work when the worker died."""
+        self._crashes[fingerprint] = self._crashes.pop(fingerprint, 0) + 1
+        while len(self._crashes) > _CRASHES_REMEMBERED:
+            self._crashes.popitem(last=False)
+
+
+class _Link(asyncio.Protocol):
+    """One connection to one worker."""
+
+    def __init__(self, blame: Callable[[str], None]) -> None:
+        self._blame = blame
+        self._frames = FrameReader()
+        self._pending: dict[int, _Pending] = {}
+        self._transport: asyncio.Transport | None = None
+        self._closed_here = False
+        self.lost = False
+
+    def send(self, request: Request, pending: _Pending) -> None:
+        if self.lost or self._transport is None:
+            raise _gone()
+        self._pending[request.id] = pending
+        self._transport.write(frame(messages.encode(request)))
+
+    def forget(self, request_id: int) -> None:
+        self._pending.pop(request_id, None)
+
+    def close(self) -> None:
+        self._closed_here = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's own promise
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for payload in self._frames.feed(data):
+                self._deliver(messages.decode_reply(payload))
+        except (FrameError, msgspec.DecodeError):
+            # Another version's worker, or no worker at all: nothing more to be had from it.
+            self._fail_all(RetrievalError(Failure("protocol", "The worker speaks otherwise.")))
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        if not self._closed_here:
+            for pending in self._pending.values():
+                if pending.fingerprint is not None:
+                    self._blame(pending.fingerprint)
+        self._fail_all(_gone())
+
+    def _deliver(self, reply: Reply) -> None:
+        if pending := self._pending.get(reply.id):
+            body = reply.body
+            pending.answers.put_nowait(RetrievalError(body) if isinstance(body, Failure) else body)
+
+    def _fail_all(self, error: RetrievalError) -> None:
+        for pending in self._pending.values():
+            pending.answers.put_nowait(error)
+        self._pending.clear()
+
+
+def _expect(answer: ReplyBody, kind: type[_Answer]) -> _Answer:
+    if not isinstance(answer, kind):
+        raise RetrievalError(Failure("protocol", f"expected {kind.__name__}"))
+    return answer

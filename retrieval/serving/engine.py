@@ -1,0 +1,205 @@
+"""The whole way from a drawing's bytes to matched photos, in one process and without waiting.
+
+The worker puts queues and batches around it; the command line calls it as it is, so both give the
+same matches.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import faiss
+from torch import Tensor
+
+from retrieval import images, index, library, sketches, thumbnails
+from retrieval.embeddings import FloatArray
+from retrieval.encoder import Encoder
+from retrieval.home import Home
+from retrieval.reports import BuildReport, CollectionStatus, Progress
+from retrieval.serving.messages import FailureCode, MatchedPhoto, Matches
+
+# The drawing as the result card shows it.
+DRAWING_SIDE = 720
+
+
+class MatchError(RuntimeError):
+    """A drawing could not be answered. The code says why, the message tells a person."""
+
+    def __init__(self, code: FailureCode, message: str) -> None:
+        """Keep the wire's code beside the sentence."""
+        super().__init__(message)
+        self.code: FailureCode = code
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDrawing:
+    """A drawing ready for the encoder, and as it may be shown again."""
+
+    network_input: Tensor
+    shown: bytes  # PNG, bounded, without metadata
+    milliseconds: float
+
+
+class Engine:
+    """An encoder and the indexes that it searches. Safe to use from several threads."""
+
+    def __init__(self, home: Home, encoder: Encoder) -> None:
+        """Keep the encoder; indexes are opened when they are first asked for."""
+        self.home = home
+        self.encoder = encoder
+        self._open: dict[str, index.Generation] = {}
+        self._opening = threading.Lock()
+        # Measured: one query over 1e5 vectors takes 9 ms on one thread and 44 ms on two.
+        faiss.omp_set_num_threads(1)
+
+    @property
+    def encoder_label(self) -> str:
+        """The encoder's name and the start of its digest."""
+        return f"{self.encoder.name}@{self.encoder.digest[:8]}"
+
+    def match(self, drawing: bytes, collections: Sequence[str], k: int) -> Matches:
+        """Find the ``k`` photos that look most like a drawing.
+
+        Raises:
+            MatchError: the upload is no drawing, or there is no index to search.
+        """
+        prepared = self.prepare(drawing)
+        started = time.perf_counter()
+        vector = self.encoder.embed_sketches([prepared.network_input])[0]
+        return self.search(prepared, vector, collections, k, _milliseconds(started))
+
+    def prepare(self, drawing: bytes) -> PreparedDrawing:
+        """Decode and canonicalise an upload.
+
+        Raises:
+            MatchError: it is not a picture that we read, or nothing is drawn on it.
+        """
+        started = time.perf_counter()
+        try:
+            image = images.decode(drawing)
+            sketch = sketches.canonicalise(image)
+        except images.ImageError as error:
+            raise MatchError(error.reason, str(error)) from error
+        except sketches.BlankDrawingError as error:
+            raise MatchError("blank", str(error)) from error
+        network_input = self.encoder.prepare_sketch(sketch)
+        shown = images.encode_png(images.flatten(image), DRAWING_SIDE)
+        return PreparedDrawing(network_input, shown, _milliseconds(started))
+
+    def search(
+        self,
+        prepared: PreparedDrawing,
+        vector: FloatArray,
+        collections: Sequence[str],
+        k: int,
+        encode_ms: float,
+    ) -> Matches:
+        """Search the collections together for one embedding, shape (dim,).
+
+        Raises:
+            MatchError: none of the collections has an index of this encoder.
+        """
+        started = time.perf_counter()
+        opened = self._generations(collections)
+        best: dict[str, tuple[float, index.Generation, index.IndexedPhoto]] = {}
+        for generation in opened:
+            for hit in generation.search(vector, k):
+                known = best.get(hit.photo.photo_id)
+                if known is None or hit.score > known[0]:
+                    best[hit.photo.photo_id] = (hit.score, generation, hit.photo)
+        ranked = sorted(best.values(), key=lambda found: -found[0])[:k]
+        search_ms = _milliseconds(started)
+        matches = tuple(
+            self._matched(rank, score, generation.manifest.collection, photo)
+            for rank, (score, generation, photo) in enumerate(ranked, start=1)
+        )
+        return Matches(
+            matches=matches,
+            drawing=prepared.shown,
+            generation="+".join(generation.manifest.generation for generation in opened),
+            encoder=self.encoder_label,
+            timings_ms={
+                "prepare": prepared.milliseconds,
+                "encode": encode_ms,
+                "search": search_ms,
+                "total": round(prepared.milliseconds + encode_ms + _milliseconds(started), 2),
+            },
+        )
+
+    def build(
+        self,
+        collection: str,
+        report: Callable[[Progress], None],
+        embedder: index.Embedder | None = None,
+    ) -> BuildReport:
+        """Build and publish a collection's next generation (see :func:`retrieval.index.build`)."""
+        return index.build(self.home, collection, embedder or self.encoder, report)
+
+    def status(self, collections: Sequence[str]) -> tuple[CollectionStatus, ...]:
+        """Say what each collection holds and which generation serves."""
+        return tuple(index.status(self.home, name, self.encoder.digest) for name in collections)
+
+    def _generations(self, collections: Sequence[str]) -> list[index.Generation]:
+        opened = []
+        problem = MatchError("no_index", "None of the photo collections has been built yet.")
+        for name in collections:
+            try:
+                generation = self._current(name)
+            except index.EncoderMismatchError as error:
+                problem = MatchError("other_encoder", str(error))
+            except index.GenerationError as error:
+                problem = MatchError("bad_index", str(error))
+            else:
+                if generation is not None:
+                    opened.append(generation)
+        if not opened:
+            raise problem
+        return opened
+
+    def _current(self, name: str) -> index.Generation | None:
+        """Return the generation that serves, opened anew when another one was published."""
+        folder = self.home.collection(name)
+        current = index.current_id(folder)
+        with self._opening:
+            generation = self._open.get(name)
+            if current is None:
+                return None
+            if generation is None or generation.manifest.generation != current:
+                generation = index.open_current(folder)
+                if generation is None:
+                    return None
+                self._open[name] = generation
+        manifest = generation.manifest
+        ours = (self.encoder.digest, self.encoder.preprocessing)
+        if (manifest.encoder, manifest.preprocessing) != ours:
+            raise index.EncoderMismatchError(
+                f"The index of {name} was built by the encoder {manifest.encoder_name}; rebuild it."
+            )
+        return generation
+
+    def _matched(
+        self, rank: int, score: float, collection: str, photo: index.IndexedPhoto
+    ) -> MatchedPhoto:
+        try:
+            original: Path | None = Path(library.find(self.home, collection).source) / photo.name
+            thumbnail = thumbnails.read(self.home, photo.photo_id, original)
+        except (OSError, images.ImageError, library.UnknownCollectionError):
+            thumbnail = b""  # the photo's file is gone; the match is still worth naming
+        return MatchedPhoto(
+            rank=rank,
+            photo=photo.name,
+            photo_id=photo.photo_id,
+            collection=collection,
+            title=photo.title,
+            credit=photo.credit,
+            score=round(score, 4),
+            thumbnail=thumbnail,
+        )
+
+
+def _milliseconds(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 2)

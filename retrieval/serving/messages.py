@@ -1,0 +1,157 @@
+"""The wire schema: what the bot asks of the worker and what it answers.
+
+Plain data, encoded as MessagePack by msgspec. A change that an old peer cannot read raises
+``PROTOCOL``. Nothing here may import more than msgspec and other plain data.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import msgspec
+
+from retrieval.reports import BuildReport, CollectionStatus, Progress
+
+PROTOCOL = 1
+
+FailureCode = Literal[
+    "not_an_image",  # the bytes are no picture that we read
+    "animated",  # more than one frame
+    "too_large",  # too many bytes or pixels
+    "damaged",  # cut off or corrupt
+    "empty",  # no bytes
+    "blank",  # a picture with nothing drawn on it
+    "no_index",  # none of the collections has been built
+    "other_encoder",  # the index was built by another encoder
+    "bad_index",  # the index on disk is damaged
+    "busy",  # the queue is full; see retry_after
+    "expired",  # the deadline passed before the work was done
+    "build_running",  # this collection is being built already
+    "no_photos",  # a build found nothing to index, or no folder to look in
+    "unknown_collection",
+    "protocol",  # the peer speaks another version
+    "worker_gone",  # the worker died or cannot be reached; said by the client
+    "crashed_twice",  # this drawing was at work at two crashes; said by the client
+    "internal",  # a fault of ours; the worker's log has it under the same id
+]
+
+
+class Match(msgspec.Struct, tag="match", frozen=True):
+    """Find the photos that look most like one drawing."""
+
+    drawing: bytes
+    collections: tuple[str, ...]
+    k: int = 5
+
+
+class Build(msgspec.Struct, tag="build", frozen=True):
+    """Build a collection's index; answered by Progress messages and then a BuildReport."""
+
+    collection: str
+
+
+class Status(msgspec.Struct, tag="status", frozen=True):
+    """Ask what the collections hold and which generations serve."""
+
+    collections: tuple[str, ...]
+
+
+class Health(msgspec.Struct, tag="health", frozen=True):
+    """Ask how the worker is."""
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request. ``deadline`` is in seconds since the Unix epoch."""
+
+    id: int
+    deadline: float
+    body: Match | Build | Status | Health
+    protocol: int = PROTOCOL
+
+
+class MatchedPhoto(msgspec.Struct, frozen=True):
+    """One photo found. ``score`` is the cosine similarity, -1 to 1; ``thumbnail`` is a JPEG."""
+
+    rank: int
+    photo: str  # path inside its collection
+    photo_id: str  # SHA-256 of the file, hexadecimal
+    collection: str
+    title: str
+    credit: str
+    score: float
+    thumbnail: bytes
+
+
+class Matches(msgspec.Struct, tag="matches", frozen=True):
+    """The answer to Match. ``drawing`` is the upload as a bounded PNG without metadata."""
+
+    matches: tuple[MatchedPhoto, ...]
+    drawing: bytes
+    generation: str
+    encoder: str
+    timings_ms: dict[str, float]
+
+
+class Collections(msgspec.Struct, tag="collections", frozen=True):
+    """The answer to Status."""
+
+    collections: tuple[CollectionStatus, ...]
+    encoder: str
+
+
+class HealthReport(msgspec.Struct, tag="health_report", frozen=True):
+    """How the worker is: ``queue_age`` is the oldest waiting drawing's age in seconds."""
+
+    ready: bool
+    device: str
+    encoder: str
+    queued: int
+    queue_age: float
+    answered: int
+    batches: int
+    uptime: float
+
+
+class Failure(msgspec.Struct, tag="failure", frozen=True):
+    """Why there is no answer: ``detail`` is a sentence, ``retry_after`` seconds or None."""
+
+    code: FailureCode
+    detail: str = ""
+    retry_after: float | None = None
+
+
+ReplyBody = Matches | Progress | BuildReport | Collections | HealthReport | Failure
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """One answer; ``id`` is the request's. Only Progress is followed by more of the same id."""
+
+    id: int
+    body: ReplyBody
+    protocol: int = PROTOCOL
+
+
+_encoder = msgspec.msgpack.Encoder()
+_requests = msgspec.msgpack.Decoder(Request)
+_replies = msgspec.msgpack.Decoder(Reply)
+
+
+def encode(message: Request | Reply) -> bytes:
+    """Return the message's bytes."""
+    return _encoder.encode(message)
+
+
+def decode_request(data: bytes) -> Request:
+    """Read a request; raises msgspec.DecodeError if it is none of this version's."""
+    return _requests.decode(data)
+
+
+def decode_reply(data: bytes) -> Reply:
+    """Read a reply; raises msgspec.DecodeError if it is none of this version's."""
+    return _replies.decode(data)
+
+
+def remaining(deadline: float) -> float:
+    """Return the seconds left until a deadline, never below 0."""
+    return max(0.0, deadline - time.time())

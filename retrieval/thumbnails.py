@@ -1,0 +1,47 @@
+"""Bounded JPEG copies of photos, by SHA-256: what a result card shows.
+
+The bot uploads these bytes, so a member never receives an original with its metadata.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from retrieval import images, photos
+from retrieval.home import Home
+
+# Wide enough to enjoy on a phone, small enough that five of them go up in a moment.
+SIDE = 720
+
+
+def keep(home: Home, photo_id: str, image: Image.Image) -> None:
+    """Make the thumbnail of a photo, unless there is one."""
+    target = _path(home, photo_id)
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
+    temporary.write_bytes(images.encode_jpeg(image, SIDE))
+    temporary.replace(target)
+
+
+def read(home: Home, photo_id: str, original: Path | None) -> bytes:
+    """Return a photo's thumbnail, made again from the original if it was cleared away.
+
+    Raises:
+        OSError, ImageError: neither is there.
+    """
+    try:
+        return _path(home, photo_id).read_bytes()
+    except FileNotFoundError:
+        if original is None:
+            raise
+    keep(home, photo_id, photos.read(original))
+    return _path(home, photo_id).read_bytes()
+
+
+def _path(home: Home, photo_id: str) -> Path:
+    return home.thumbnails / photo_id[:2] / f"{photo_id}.jpg"

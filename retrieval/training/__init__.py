@@ -1,0 +1,1 @@
+"""Training of encoders: data sets, views, losses, loops. Nothing that serves may import this room."""
