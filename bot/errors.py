@@ -15,7 +15,7 @@ import discord
 import structlog
 from discord import app_commands
 
-from retrieval.serving.client import RetrievalError
+from retrieval.serving.errors import RetrievalError
 from retrieval.serving.messages import FailureCode
 
 log = structlog.get_logger(__name__)
@@ -77,7 +77,7 @@ def explain(error: BaseException) -> Explanation:
     """Find the sentence for an error; one that has none is logged, with an id."""
     while isinstance(error, app_commands.CommandInvokeError):
         error = error.original
-    text = _sentence(error)
+    text = sentence(error)
     if text is not None:
         return Explanation(text)
     incident = error.detail if isinstance(error, RetrievalError) else secrets.token_hex(4)
@@ -89,7 +89,8 @@ def explain(error: BaseException) -> Explanation:
     )
 
 
-def _sentence(error: BaseException) -> str | None:
+def sentence(error: BaseException) -> str | None:
+    """Return what a person reads about an error that was foreseen, None for any other."""
     match error:
         case UserError():
             return str(error)
@@ -131,11 +132,17 @@ async def tell(interaction: discord.Interaction, error: BaseException) -> None:
             await response.send_message(text, ephemeral=True)
             return
         if response.type is discord.InteractionResponseType.deferred_channel_message:
-            # "thinking…" may be for all to see: it goes, and the person alone is told. If it has
-            # become an answer by now, that answer stays.
             message = await interaction.original_response()
+            if message.flags.ephemeral:
+                await interaction.edit_original_response(content=text)
+                return
             if message.flags.loading:
+                # "thinking…" is for all to see, and whatever is sent next takes its place, as public
+                # as it is (discord-api-docs#2866). So it is finished, and goes once the person knows.
+                await interaction.edit_original_response(content="✏️")
+                await interaction.followup.send(text, ephemeral=True)
                 await interaction.delete_original_response()
+                return
         await interaction.followup.send(text, ephemeral=True)
     except discord.HTTPException as refusal:
         if refusal.code != _UNKNOWN_INTERACTION:

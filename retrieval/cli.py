@@ -21,6 +21,7 @@ from rich.table import Table
 
 from retrieval import library, reports
 from retrieval.home import CollectionNameError, Home, default_home
+from retrieval.serving.errors import RetrievalError
 
 if TYPE_CHECKING:
     from retrieval.serving.engine import Engine
@@ -296,7 +297,7 @@ def health(
     as_json: JsonOption = False,
 ) -> None:
     """Ask a running worker how it is; ends with status 1 if it is not ready."""
-    from retrieval.serving.client import RetrievalClient, RetrievalError
+    from retrieval.serving.client import RetrievalClient
 
     async def ask() -> Any:
         client = RetrievalClient(socket or Home(home).socket, hopeless=lambda: True)
@@ -330,18 +331,16 @@ def reported_errors(as_json: bool) -> Iterator[None]:
         if isinstance(error, OSError) and error.filename and error.strerror:
             fail("file", f"{error.filename}: {error.strerror}", as_json)
         fail("file", str(error), as_json)
+    except RetrievalError as error:
+        hint = ""
+        if error.code in ("no_index", "other_encoder", "bad_index"):
+            hint = " Build it with `magic-pencil index build PHOTOS_DIR`."
+        fail(error.code, f"{error}{hint}", as_json)
     except RuntimeError as error:
-        # Loaded late: these errors come from rooms that load torch.
         from retrieval.encoder import EncoderError
-        from retrieval.index import BuildError, GenerationError
-        from retrieval.serving.engine import MatchError
+        from retrieval.index import GenerationError
 
-        if isinstance(error, MatchError):
-            hint = ""
-            if error.code in ("no_index", "other_encoder", "bad_index"):
-                hint = " Build it with `magic-pencil index build PHOTOS_DIR`."
-            fail(error.code, f"{error}{hint}", as_json)
-        if isinstance(error, (EncoderError, BuildError, GenerationError)):
+        if isinstance(error, (EncoderError, GenerationError)):
             fail("index", str(error), as_json)
         raise
 

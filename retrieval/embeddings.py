@@ -42,7 +42,9 @@ class EmbeddingCache:
         folder.mkdir(parents=True, exist_ok=True)
         key = hashlib.sha256(f"{encoder}\n{preprocessing}".encode()).hexdigest()[:24]
         self._dim = dim
-        self._database = sqlite3.connect(folder / f"{key}.sqlite", timeout=30)
+        # Each row is a transaction of its own: builds of two collections share this file, and one
+        # that reads for minutes must not lock the other out.
+        self._database = sqlite3.connect(folder / f"{key}.sqlite", timeout=30, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.executescript(_SCHEMA)
@@ -85,7 +87,7 @@ class EmbeddingCache:
         return np.frombuffer(row[0], dtype=np.float32)
 
     def put(self, items: Iterable[tuple[str, FloatArray]]) -> None:
-        """Keep embeddings, and what :meth:`photo_id` learnt, on disk."""
+        """Keep photos' embeddings, each of shape (dim,)."""
         self._database.executemany(
             "INSERT OR REPLACE INTO embeddings VALUES (?, ?)",
             [
@@ -93,4 +95,3 @@ class EmbeddingCache:
                 for photo_id, vector in items
             ],
         )
-        self._database.commit()

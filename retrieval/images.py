@@ -24,7 +24,7 @@ FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _SIGNATURES: Final = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")
 
 _SENTENCES: Final[dict[Reason, str]] = {
-    "not_an_image": "This is not a picture in a format I can read (PNG, JPEG, WEBP, GIF, BMP, TIFF).",
+    "not_an_image": "This is no picture that I can read; PNG, JPEG, WEBP, GIF, BMP and TIFF work.",
     "animated": "This picture moves or has several pages; I need a single still picture.",
     "too_large": "This picture is too large.",
     "damaged": "This picture is damaged or incomplete.",
@@ -44,7 +44,7 @@ class ImageError(ValueError):
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Image.Image:
-    """Decode untrusted bytes into a fully loaded RGB or RGBA picture, upright and without metadata.
+    """Decode untrusted bytes into a loaded RGB or RGBA picture, upright, without metadata.
 
     Alpha is kept where the file has any. 16-bit, CMYK, palette and 1-bit files are brought to 8 bits
     a channel. Raises ImageError with the reason.
@@ -117,7 +117,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Convert any Pillow mode to RGB or RGBA; Pillow itself clips 16-bit values instead of scaling."""
+    """Convert any mode to RGB or RGBA; Pillow itself clips 16-bit values instead of scaling."""
     if image.mode.startswith("I") or image.mode == "F":
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
         top = float(values.max(initial=0))

@@ -70,11 +70,10 @@ def find(home: Home, name: str) -> Collection:
     Raises:
         UnknownCollectionError: nobody registered it.
     """
+    record = home.collection(name) / "collection.json"
     try:
-        return msgspec.json.decode(
-            (home.collection(name) / "collection.json").read_bytes(), type=Collection
-        )
-    except FileNotFoundError:
+        return msgspec.json.decode(record.read_bytes(), type=Collection)
+    except (FileNotFoundError, ValueError):  # no record, or one that cannot be read
         raise UnknownCollectionError(
             f"There is no collection {name!r} yet. Make one with "
             f"`magic-pencil index build PHOTOS_DIR --collection {name}`."
@@ -108,9 +107,9 @@ def describe(photo: PhotoFile) -> Sidecar:
     sidecar = Sidecar()
     beside = photo.path.with_suffix(".json")
     try:
-        if beside.stat().st_size <= _SIDECAR_LIMIT:
+        if beside.is_file() and beside.stat().st_size <= _SIDECAR_LIMIT:
             sidecar = msgspec.json.decode(beside.read_bytes(), type=Sidecar)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, RecursionError):
         pass  # a broken description is no reason to lose the photo
     title = _printable(sidecar.title) or title_from_name(photo.path.stem)
     return Sidecar(title, _printable(sidecar.credit), _printable(sidecar.licence))
@@ -121,7 +120,7 @@ def title_from_name(stem: str) -> str:
     # The names of ImageNet's files begin with the number of their synset.
     words = re.sub(r"^n\d{8}_(?=\D)", "", stem)
     words = re.sub(r"[\s_\-]+", " ", words).strip()
-    return _printable(words[:1].upper() + words[1:]) or "Untitled"
+    return _printable(words[:1].title() + words[1:]) or "Untitled"
 
 
 def _printable(text: str) -> str:

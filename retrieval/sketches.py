@@ -77,7 +77,7 @@ def _luma(pixels: Floats) -> Floats:
 
 
 def _paper(pixels: Floats) -> Floats:
-    """Estimate the bare paper at each pixel: its commonest tone, or a smooth surface if it is lit unevenly.
+    """Estimate the bare paper: its commonest tone, or a smooth surface if it is lit unevenly.
 
     The border's tone counts half as much again as the whole picture's: a large filled shape must
     not pass for paper, nor a frame around a page.
@@ -94,7 +94,7 @@ def _paper(pixels: Floats) -> Floats:
 
     tone = (int(np.argmax(shares(luma) + 0.5 * shares(luma[~inner]))) + 0.5) * 16
     likely = np.abs(luma - tone) <= 16
-    paper = np.median(pixels[likely], axis=0).astype(np.float32)
+    paper = np.asarray(np.median(pixels[likely], axis=0), dtype=np.float32)
     if np.percentile(np.abs(pixels[likely] - paper), 90) <= 2:
         return paper  # digital: perfectly even
     return _surface(pixels, likely)
@@ -125,7 +125,7 @@ def _ink(pixels: Floats, paper: Floats) -> Floats:
     """
     difference = np.abs(pixels - paper)
     grey = np.abs(_luma(pixels) - _luma(np.broadcast_to(paper, pixels.shape)))
-    return np.maximum(grey, difference.max(axis=-1) / 2)
+    return np.asarray(np.maximum(grey, difference.max(axis=-1) / 2), dtype=np.float32)
 
 
 def _blurred(ink: Floats) -> Floats:

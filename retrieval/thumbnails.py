@@ -5,7 +5,7 @@ The bot uploads these bytes, so a member never receives an original with its met
 
 from __future__ import annotations
 
-import os
+import secrets
 from pathlib import Path
 
 from PIL import Image
@@ -23,7 +23,8 @@ def keep(home: Home, photo_id: str, image: Image.Image) -> None:
     if target.exists():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f"{target.name}.{os.getpid()}.part")
+    # A name of its own: two threads may be making the same one.
+    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     temporary.write_bytes(images.encode_jpeg(image, SIDE))
     temporary.replace(target)
 

@@ -9,7 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import MagicPencil
-from retrieval.serving.client import RetrievalError
+from retrieval.serving.errors import RetrievalError
 
 SOURCE = "https://github.com/magic-pencil/magic-pencil"
 

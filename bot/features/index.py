@@ -17,7 +17,7 @@ from bot.errors import UserError
 from bot.store import index_builds
 from bot.store.models import BuildState, IndexBuild
 from retrieval.reports import BuildReport, CollectionStatus, Progress, Unreadable
-from retrieval.serving.client import RetrievalError
+from retrieval.serving.errors import RetrievalError
 
 log = structlog.get_logger(__name__)
 

@@ -94,7 +94,10 @@ def _server_engine(url: URL) -> AsyncEngine:
 
 
 def _reading_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, poolclass=AsyncAdaptedQueuePool)
+    # Few connections: each has a thread of its own, and a read takes a millisecond.
+    engine = create_async_engine(
+        url, poolclass=AsyncAdaptedQueuePool, pool_size=4, max_overflow=0, pool_timeout=30
+    )
     _configure_sqlite(engine, begin="BEGIN", query_only=True)
     return engine
 

@@ -57,8 +57,6 @@ def save(path: Path, network: SketchPhotoNetwork, metadata: Metadata) -> str:
         for name, value in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
-    # One tensor may serve both heads; safetensors refuses shared memory.
-    tensors = {name: value.clone() for name, value in tensors.items()}
     data = safetensors.torch.save(tensors, {_KEY: json.dumps(dataclasses.asdict(metadata))})
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -73,7 +71,9 @@ def load(path: Path, digest: str | None = None) -> tuple[SketchPhotoNetwork, Met
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise EncoderError(f"Cannot read the encoder checkpoint {path}: {error.strerror}") from error
+        raise EncoderError(
+            f"Cannot read the encoder checkpoint {path}: {error.strerror}"
+        ) from error
     found = hashlib.sha256(data).hexdigest()
     if digest is not None and found != digest:
         raise EncoderError(

@@ -8,7 +8,7 @@ features, the same for both domains) which knows many things the drawings in tra
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Any, Final
 
 import timm
 import torch
@@ -20,7 +20,7 @@ BACKBONES: Final = ("tf_efficientnet_lite0",)
 
 
 class Head(nn.Module):
-    """Project one domain's features into the common space.
+    """Centre one domain's features and project them into the learned space.
 
     `mean` is that domain's mean feature: taking it away removes most of what tells a drawing from a
     photo and leaves what tells a cat from a cup.
@@ -28,21 +28,18 @@ class Head(nn.Module):
 
     mean: torch.Tensor
 
-    def __init__(self, features: int, learned: int, kept: int, kept_weight: float) -> None:
+    def __init__(self, features: int, learned: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(features))
         self.learned = nn.Linear(features, learned)
-        self.kept = nn.Linear(features, kept, bias=False) if kept else None
-        self.kept_weight = kept_weight
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Map (n, features) to unit rows (n, learned + kept)."""
-        centred = functional.normalize(features - self.mean, dim=-1)
-        out = functional.normalize(self.learned(centred), dim=-1)
-        if self.kept is None:
-            return out
-        kept = functional.normalize(self.kept(centred), dim=-1)
-        return functional.normalize(torch.cat([out, self.kept_weight * kept], dim=-1), dim=-1)
+    def centred(self, features: torch.Tensor) -> torch.Tensor:
+        """Map features (n, features) to unit rows around their domain's mean."""
+        return functional.normalize(features - self.mean, dim=-1)
+
+    def forward(self, centred: torch.Tensor) -> torch.Tensor:
+        """Map centred features to unit rows (n, learned)."""
+        return functional.normalize(self.learned(centred), dim=-1)
 
 
 class SketchPhotoNetwork(nn.Module):
@@ -51,18 +48,28 @@ class SketchPhotoNetwork(nn.Module):
     def __init__(self, backbone: str, learned: int, kept: int, kept_weight: float) -> None:
         super().__init__()
         # pretrained=False: nothing is ever fetched; the weights come from the checkpoint.
-        self.backbone = timm.create_model(backbone, pretrained=False, num_classes=0)
-        width = int(self.backbone.num_features)
-        self.sketch_head = Head(width, learned, kept, kept_weight)
-        self.photo_head = Head(width, learned, kept, kept_weight)
+        net: Any = timm.create_model(backbone, pretrained=False, num_classes=0)
+        self.backbone: nn.Module = net
+        width = int(net.num_features)
+        self.sketch_head = Head(width, learned)
+        self.photo_head = Head(width, learned)
+        self.kept = nn.Linear(width, kept, bias=False)
+        self.kept_weight = kept_weight
 
     def embed_sketches(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Embed scaled pixels (n, 3, size, size) of drawings as unit rows (n, dim)."""
-        return cast(torch.Tensor, self.sketch_head(self.backbone(pixels).float()))
+        """Embed scaled pixels (n, 3, size, size) of drawings as unit rows (n, learned + kept)."""
+        return self.project(self.backbone(pixels).float(), self.sketch_head)
 
     def embed_photos(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Embed scaled pixels (n, 3, size, size) of photos as unit rows (n, dim)."""
-        return cast(torch.Tensor, self.photo_head(self.backbone(pixels).float()))
+        """Embed scaled pixels (n, 3, size, size) of photos as unit rows (n, learned + kept)."""
+        return self.project(self.backbone(pixels).float(), self.photo_head)
+
+    def project(self, features: torch.Tensor, head: Head) -> torch.Tensor:
+        """Map backbone features (n, width) of one domain to embeddings."""
+        centred = head.centred(features)
+        kept = functional.normalize(self.kept(centred), dim=-1)
+        both = torch.cat([head(centred), self.kept_weight * kept], dim=-1)
+        return functional.normalize(both, dim=-1)
 
 
 def fold_batch_norm(module: nn.Module) -> None:

@@ -121,6 +121,10 @@ def _find_photos(source: Path, cache: EmbeddingCache, report: Report) -> _Found:
             reason = error.strerror or "could not be read"
             found.unreadable.append(Unreadable(file.name, reason))
             continue
+        except UnicodeEncodeError:
+            shown = file.name.encode(errors="replace").decode()
+            found.unreadable.append(Unreadable(shown, "its name is not in UTF-8"))
+            continue
         if photo_id in found.photos:
             found.duplicates += 1
         else:
@@ -166,7 +170,6 @@ def _encode(
                 found.vectors |= new
             done += len(batch)
             report(Progress("encoding", done, len(todo)))
-    cache.put(())  # the digests of files, even where nothing was new
 
 
 def _publish(

@@ -161,7 +161,7 @@ def read_manifest_file(path: Path) -> Manifest:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except OSError as error:
         raise GenerationError(f"{path.parent.name} has no manifest") from error
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise GenerationError(f"the manifest of {path.parent.name} cannot be read") from error
     if manifest.format != FORMAT:
         raise GenerationError(

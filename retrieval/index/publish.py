@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 import time
@@ -19,6 +20,7 @@ from retrieval.index.generation import (
 KEPT = 3
 _CURRENT = "CURRENT"
 _UNFINISHED = ".building-"
+_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
 def generations_folder(collection: Path) -> Path:
@@ -72,10 +74,10 @@ def discard_unfinished(collection: Path) -> None:
 def current_id(collection: Path) -> str | None:
     """Return the id of the generation that serves, or None if nothing was published yet."""
     try:
-        name = (collection / _CURRENT).read_text().strip()
+        name = (collection / _CURRENT).read_text(errors="replace").strip()
     except FileNotFoundError:
         return None
-    if not name or "/" in name or name.startswith("."):
+    if not _ID.fullmatch(name):
         raise GenerationError(f"{_CURRENT} of {collection.name} names no generation")
     return name
 

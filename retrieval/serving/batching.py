@@ -13,12 +13,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from retrieval.embeddings import FloatArray
 
-Embed = Callable[[Sequence[Tensor]], FloatArray]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Embed = Callable[["Sequence[Tensor]"], FloatArray]
 
 
 class ExpiredError(TimeoutError):
@@ -66,7 +68,7 @@ class Batcher:
         self._task = asyncio.create_task(self._run(), name="batcher")
 
     async def stop(self) -> None:
-        """Stop after the batch at work; what still waits is cancelled."""
+        """Stop; whoever still waits, for the batch at work or behind it, is cancelled."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -134,6 +136,10 @@ class Batcher:
         self.batches += 1
         try:
             vectors = await asyncio.get_running_loop().run_in_executor(self._thread, embed, inputs)
+        except asyncio.CancelledError:
+            for waiting in batch:
+                waiting.future.cancel()
+            raise
         except Exception as error:
             for waiting in batch:
                 if not waiting.future.done():

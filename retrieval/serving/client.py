@@ -12,21 +12,20 @@ import hashlib
 import itertools
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import msgspec
-
 from retrieval.reports import BuildReport, Progress
 from retrieval.serving import messages
-from retrieval.serving.framing import FrameError, FrameReader, frame
+from retrieval.serving.errors import RetrievalError
+from retrieval.serving.framing import FrameReader, frame
 from retrieval.serving.messages import (
     Build,
     Collections,
     Failure,
-    FailureCode,
     Health,
     HealthReport,
     Match,
@@ -49,19 +48,8 @@ _CRASHES_ALLOWED = 2
 _Answer = TypeVar("_Answer")
 
 
-class RetrievalError(RuntimeError):
-    """A request was not answered. ``code`` says why, ``retry_after`` when to try again."""
-
-    def __init__(self, failure: Failure) -> None:
-        """Keep the worker's own words."""
-        super().__init__(failure.detail or failure.code)
-        self.code: FailureCode = failure.code
-        self.detail = failure.detail
-        self.retry_after = failure.retry_after
-
-
 def _gone() -> RetrievalError:
-    return RetrievalError(Failure("worker_gone", "The worker stopped before it answered."))
+    return RetrievalError("worker_gone", "The worker stopped before it answered.")
 
 
 @dataclass(slots=True)
@@ -89,6 +77,11 @@ class RetrievalClient:
         self._ids = itertools.count(1)
         self._crashes: OrderedDict[str, int] = OrderedDict()
 
+    @property
+    def waiting(self) -> int:
+        """Requests that the worker has and has not answered."""
+        return 0 if self._link is None else self._link.waiting
+
     async def match(
         self,
         drawing: bytes,
@@ -103,11 +96,9 @@ class RetrievalClient:
         """
         fingerprint = hashlib.sha256(drawing).hexdigest()
         if self._crashes.get(fingerprint, 0) >= _CRASHES_ALLOWED:
-            raise RetrievalError(Failure("crashed_twice", "This drawing stopped the worker twice."))
+            raise RetrievalError("crashed_twice", "This drawing stopped the worker twice.")
         body = Match(drawing, collections, k)
-        async for answer in self._ask(body, timeout, fingerprint):
-            return _expect(answer, Matches)
-        raise _gone()
+        return await self._ask_once(body, timeout, Matches, fingerprint)
 
     async def build(self, collection: str) -> AsyncIterator[Progress | BuildReport]:
         """Build a collection's index: yields Progress, and a BuildReport at the end.
@@ -115,32 +106,36 @@ class RetrievalClient:
         Raises:
             RetrievalError: it could not be built; the old index serves on.
         """
-        async for answer in self._ask(Build(collection), BUILD_SECONDS):
-            if isinstance(answer, Progress):
-                yield answer
-            else:
-                yield _expect(answer, BuildReport)
+        async with aclosing(self._ask(Build(collection), BUILD_SECONDS)) as answers:
+            async for answer in answers:
+                yield answer if isinstance(answer, Progress) else _expect(answer, BuildReport)
 
     async def status(self, collections: tuple[str, ...]) -> Collections:
         """Ask what the collections hold. Raises RetrievalError."""
-        async for answer in self._ask(Status(collections), ASK_SECONDS):
-            return _expect(answer, Collections)
-        raise _gone()
+        return await self._ask_once(Status(collections), ASK_SECONDS, Collections)
 
     async def health(self) -> HealthReport:
         """Ask how the worker is. Raises RetrievalError."""
-        async for answer in self._ask(Health(), ASK_SECONDS):
-            return _expect(answer, HealthReport)
-        raise _gone()
+        return await self._ask_once(Health(), ASK_SECONDS, HealthReport)
 
     async def close(self) -> None:
         """Drop the connection; whoever still waits is told that the worker is gone."""
         if self._link is not None:
             self._link.close()
 
+    async def _ask_once(
+        self,
+        body: Match | Status | Health,
+        seconds: float,
+        kind: type[_Answer],
+        fingerprint: str | None = None,
+    ) -> _Answer:
+        async with aclosing(self._ask(body, seconds, fingerprint)) as answers:
+            return _expect(await anext(answers), kind)
+
     async def _ask(
         self, body: Match | Build | Status | Health, seconds: float, fingerprint: str | None = None
-    ) -> AsyncIterator[ReplyBody]:
+    ) -> AsyncGenerator[ReplyBody, None]:
         deadline = time.time() + seconds
         pending = _Pending(fingerprint=fingerprint)
         request = Request(next(self._ids), deadline, body)
@@ -156,7 +151,7 @@ class RetrievalClient:
                     if not isinstance(answer, Progress):
                         return
         except TimeoutError:
-            raise RetrievalError(Failure("expired", "The worker did not answer in time.")) from None
+            raise RetrievalError("expired", "The worker did not answer in time.") from None
         finally:
             if self._link is not None:
                 self._link.forget(request.id)
@@ -172,7 +167,7 @@ class RetrievalClient:
                     # No worker yet, or a new one is starting.
                     if self._hopeless() or messages.remaining(deadline) <= 0:
                         raise RetrievalError(
-                            Failure("worker_gone", "The worker cannot be reached.")
+                            "worker_gone", "The worker cannot be reached."
                         ) from None
                     await asyncio.sleep(_CONNECT_PAUSE)
             return self._link
@@ -201,6 +196,10 @@ class _Link(asyncio.Protocol):
         self._pending[request.id] = pending
         self._transport.write(frame(messages.encode(request)))
 
+    @property
+    def waiting(self) -> int:
+        return len(self._pending)
+
     def forget(self, request_id: int) -> None:
         self._pending.pop(request_id, None)
 
@@ -217,9 +216,9 @@ class _Link(asyncio.Protocol):
         try:
             for payload in self._frames.feed(data):
                 self._deliver(messages.decode_reply(payload))
-        except (FrameError, msgspec.DecodeError):
+        except (ValueError, RecursionError):  # no frame, or no reply in it
             # Another version's worker, or no worker at all: nothing more to be had from it.
-            self._fail_all(RetrievalError(Failure("protocol", "The worker speaks otherwise.")))
+            self._fail_all(RetrievalError("protocol", "The worker speaks otherwise."))
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -233,7 +232,9 @@ class _Link(asyncio.Protocol):
     def _deliver(self, reply: Reply) -> None:
         if pending := self._pending.get(reply.id):
             body = reply.body
-            pending.answers.put_nowait(RetrievalError(body) if isinstance(body, Failure) else body)
+            pending.answers.put_nowait(
+                RetrievalError.of(body) if isinstance(body, Failure) else body
+            )
 
     def _fail_all(self, error: RetrievalError) -> None:
         for pending in self._pending.values():
@@ -243,5 +244,5 @@ class _Link(asyncio.Protocol):
 
 def _expect(answer: ReplyBody, kind: type[_Answer]) -> _Answer:
     if not isinstance(answer, kind):
-        raise RetrievalError(Failure("protocol", f"expected {kind.__name__}"))
+        raise RetrievalError("protocol", f"expected {kind.__name__}")
     return answer

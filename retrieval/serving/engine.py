@@ -20,19 +20,11 @@ from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder
 from retrieval.home import Home
 from retrieval.reports import BuildReport, CollectionStatus, Progress
-from retrieval.serving.messages import FailureCode, MatchedPhoto, Matches
+from retrieval.serving.errors import RetrievalError
+from retrieval.serving.messages import MatchedPhoto, Matches
 
 # The drawing as the result card shows it.
 DRAWING_SIDE = 720
-
-
-class MatchError(RuntimeError):
-    """A drawing could not be answered. The code says why, the message tells a person."""
-
-    def __init__(self, code: FailureCode, message: str) -> None:
-        """Keep the wire's code beside the sentence."""
-        super().__init__(message)
-        self.code: FailureCode = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +57,7 @@ class Engine:
         """Find the ``k`` photos that look most like a drawing.
 
         Raises:
-            MatchError: the upload is no drawing, or there is no index to search.
+            RetrievalError: the upload is no drawing, or there is no index to search.
         """
         prepared = self.prepare(drawing)
         started = time.perf_counter()
@@ -76,16 +68,16 @@ class Engine:
         """Decode and canonicalise an upload.
 
         Raises:
-            MatchError: it is not a picture that we read, or nothing is drawn on it.
+            RetrievalError: it is not a picture that we read, or nothing is drawn on it.
         """
         started = time.perf_counter()
         try:
             image = images.decode(drawing)
             sketch = sketches.canonicalise(image)
         except images.ImageError as error:
-            raise MatchError(error.reason, str(error)) from error
+            raise RetrievalError(error.reason, str(error)) from error
         except sketches.BlankDrawingError as error:
-            raise MatchError("blank", str(error)) from error
+            raise RetrievalError("blank", str(error)) from error
         network_input = self.encoder.prepare_sketch(sketch)
         shown = images.encode_png(images.flatten(image), DRAWING_SIDE)
         return PreparedDrawing(network_input, shown, _milliseconds(started))
@@ -101,7 +93,7 @@ class Engine:
         """Search the collections together for one embedding, shape (dim,).
 
         Raises:
-            MatchError: none of the collections has an index of this encoder.
+            RetrievalError: none of the collections has an index of this encoder.
         """
         started = time.perf_counter()
         opened = self._generations(collections)
@@ -136,8 +128,19 @@ class Engine:
         report: Callable[[Progress], None],
         embedder: index.Embedder | None = None,
     ) -> BuildReport:
-        """Build and publish a collection's next generation (see :func:`retrieval.index.build`)."""
-        return index.build(self.home, collection, embedder or self.encoder, report)
+        """Build and publish a collection's next generation (see :func:`retrieval.index.build`).
+
+        Raises:
+            RetrievalError: it cannot be built; the old generation serves on.
+        """
+        try:
+            return index.build(self.home, collection, embedder or self.encoder, report)
+        except index.BuildRunningError as error:
+            raise RetrievalError("build_running", str(error)) from error
+        except index.NoPhotosError as error:
+            raise RetrievalError("no_photos", str(error)) from error
+        except library.UnknownCollectionError as error:
+            raise RetrievalError("unknown_collection", str(error)) from error
 
     def status(self, collections: Sequence[str]) -> tuple[CollectionStatus, ...]:
         """Say what each collection holds and which generation serves."""
@@ -145,14 +148,14 @@ class Engine:
 
     def _generations(self, collections: Sequence[str]) -> list[index.Generation]:
         opened = []
-        problem = MatchError("no_index", "None of the photo collections has been built yet.")
+        problem = RetrievalError("no_index", "None of the photo collections has been built yet.")
         for name in collections:
             try:
                 generation = self._current(name)
             except index.EncoderMismatchError as error:
-                problem = MatchError("other_encoder", str(error))
+                problem = RetrievalError("other_encoder", str(error))
             except index.GenerationError as error:
-                problem = MatchError("bad_index", str(error))
+                problem = RetrievalError("bad_index", str(error))
             else:
                 if generation is not None:
                     opened.append(generation)

@@ -1,6 +1,6 @@
 """The worker process: answers requests on a Unix socket with one encoder and its indexes.
 
-It listens before the encoder is loaded, so that whoever asks is answered, or waits, from the first
+It listens before torch is even imported, so that whoever asks is answered, or waits, from the first
 moment. A drawing is decoded in a small pool of threads, encoded in a batch with others, and
 searched for; a build runs in a thread of its own and hands its photos to the same encoder.
 """
@@ -20,22 +20,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
 import numpy as np
 import structlog
-from torch import Tensor
 
-from retrieval import index, library
 from retrieval.embeddings import FloatArray
-from retrieval.encoder import Encoder, load_encoder
 from retrieval.home import Home
 from retrieval.reports import Progress
 from retrieval.serving import messages
 from retrieval.serving.batching import Batcher, ExpiredError
-from retrieval.serving.engine import Engine, MatchError
-from retrieval.serving.framing import FrameError, FrameReader, frame
+from retrieval.serving.errors import RetrievalError
+from retrieval.serving.framing import FrameReader, frame
 from retrieval.serving.messages import (
     Build,
     Collections,
@@ -49,6 +45,12 @@ from retrieval.serving.messages import (
     Request,
     Status,
 )
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from retrieval.encoder import Encoder
+    from retrieval.serving.engine import Engine
 
 log = structlog.get_logger(__name__)
 
@@ -79,10 +81,10 @@ class Worker:
 
     async def load(self) -> None:
         """Load the encoder; drawings that came before wait for this."""
-        encoder = await asyncio.to_thread(load_encoder, None, self._device)
+        encoder, engine = await asyncio.to_thread(_load, self._home, self._device)
         self._batcher = Batcher(encoder.embed_sketches, encoder.embed_photos)
         self._batcher.start()
-        self._engine.set_result(Engine(self._home, encoder))
+        self._engine.set_result(engine)
         log.info("encoder loaded", encoder=encoder.name, device=str(encoder.device))
 
     async def close(self) -> None:
@@ -113,8 +115,8 @@ class Worker:
                     await self._build(engine, body, send)
         except TimeoutError:
             send(Failure("expired", "The deadline passed before the work was done."))
-        except MatchError as error:
-            send(Failure(error.code, str(error)))
+        except RetrievalError as error:
+            send(error.failure)
         except asyncio.CancelledError:
             send(Failure("worker_gone", "The worker is stopping."))
             raise
@@ -123,10 +125,10 @@ class Worker:
             log.exception("request failed", incident=incident, kind=type(body).__name__)
             send(Failure("internal", incident))
 
-    async def _admit(self, engine: Engine, request: Match, deadline: float) -> ReplyBody:
+    async def _admit(self, engine: Engine, request: Match, deadline: float) -> Matches:
         if self._matching >= MAX_MATCHES_AT_ONCE:
             wait = round(self._matching * self._seconds_each, 1)
-            return Failure("busy", "Too many drawings are waiting.", retry_after=max(1.0, wait))
+            raise RetrievalError("busy", "Too many drawings are waiting.", max(1.0, wait))
         self._matching += 1
         started = time.monotonic()
         try:
@@ -161,19 +163,11 @@ class Worker:
         def report(progress: Progress) -> None:
             loop.call_soon_threadsafe(send, progress)
 
-        try:
-            done = await loop.run_in_executor(
-                self._builders, partial(engine.build, request.collection, report, embedder)
-            )
-        except index.BuildRunningError as error:
-            send(Failure("build_running", str(error)))
-        except index.NoPhotosError as error:
-            send(Failure("no_photos", str(error)))
-        except library.UnknownCollectionError as error:
-            send(Failure("unknown_collection", str(error)))
-        else:
-            log.info("index built", collection=done.collection, generation=done.generation)
-            send(done)
+        done = await loop.run_in_executor(
+            self._builders, partial(engine.build, request.collection, report, embedder)
+        )
+        log.info("index built", collection=done.collection, generation=done.generation)
+        send(done)
 
     def _health(self) -> HealthReport:
         ready = self._engine.done()
@@ -188,6 +182,14 @@ class Worker:
             batches=self._batcher.batches if self._batcher else 0,
             uptime=round(time.monotonic() - self._started, 1),
         )
+
+
+def _load(home: Home, device: str) -> tuple[Encoder, Engine]:
+    from retrieval.encoder import load_encoder  # noqa: PLC0415 - torch takes seconds to import
+    from retrieval.serving.engine import Engine  # noqa: PLC0415
+
+    encoder = load_encoder(None, device)
+    return encoder, Engine(home, encoder)
 
 
 def _in_time(
@@ -247,7 +249,7 @@ class _Connection(asyncio.Protocol):
                 )
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
-        except (FrameError, msgspec.DecodeError) as error:
+        except (ValueError, RecursionError) as error:  # no frame, or no request in it
             log.warning("a client spoke otherwise and was dropped", error=str(error))
             if self._transport is not None:
                 self._transport.abort()
@@ -295,16 +297,13 @@ def _parent_left(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
 
 
 async def _claim(socket: Path) -> None:
-    """Make sure that nobody listens on ``socket``, and clear away what a dead worker left."""
+    """Make sure that nobody listens on ``socket``; asyncio clears away what a dead worker left."""
     socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if socket.parent.stat().st_uid != os.getuid():
         raise PermissionError(f"{socket.parent} belongs to somebody else")
     try:
         _, writer = await asyncio.open_unix_connection(str(socket))
-    except FileNotFoundError:
-        return
-    except ConnectionRefusedError:
-        socket.unlink(missing_ok=True)
+    except (FileNotFoundError, ConnectionRefusedError):
         return
     writer.close()
     raise OSError(f"another worker is listening on {socket}")
@@ -322,6 +321,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    # On a small machine the bot's heartbeat comes before our arithmetic.
+    os.nice(5)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(
             serve(Home(options.home), options.socket, options.device, options.leave_with_parent)

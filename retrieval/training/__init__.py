@@ -1,1 +1,1 @@
-"""Training of encoders: data sets, views, losses, loops. Nothing that serves may import this room."""
+"""Training of encoders: data sets, views, losses, loops. Nothing that serves may enter."""

@@ -51,8 +51,19 @@ def read_sketchy(root: Path) -> Pairs:
     """
     pairs = Pairs(_pictures(root / "sketch"), _pictures(root / "photo"))
     if not pairs.sketches or not pairs.photos:
-        raise FileNotFoundError(f"{root} holds no sketch/<category>/ and photo/<category>/ pictures")
+        raise FileNotFoundError(
+            f"{root} holds no sketch/<category>/ and photo/<category>/ pictures"
+        )
     return pairs
+
+
+def read_photos(folder: Path) -> tuple[Picture, ...]:
+    """Read photos that nobody drew, straight in `folder`; each is a category of its own."""
+    return tuple(
+        Picture(path, path.stem, path.stem)
+        for path in sorted(folder.glob("*"))
+        if path.suffix.lower() in _SUFFIXES
+    )
 
 
 def held_out_categories(categories: list[str], count: int, seed: int) -> set[str]:

@@ -29,7 +29,9 @@ def edge_drawing(photo: Image.Image, blur: float = 2.0, share: float = 0.06) -> 
     return image.filter(ImageFilter.MinFilter(3))
 
 
-def _ridges(strength: npt.NDArray[np.float32], angle: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+def _ridges(
+    strength: npt.NDArray[np.float32], angle: npt.NDArray[np.float32]
+) -> npt.NDArray[np.bool_]:
     """Keep pixels that are the strongest across their edge."""
     sector = np.round(angle / (np.pi / 4)).astype(int) % 4
     padded = np.pad(strength, 1)
@@ -42,9 +44,7 @@ def _ridges(strength: npt.NDArray[np.float32], angle: npt.NDArray[np.float32]) -
     return ridge
 
 
-def _followed(
-    strong: npt.NDArray[np.bool_], weak: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
+def _followed(strong: npt.NDArray[np.bool_], weak: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Grow strong lines along weak ones until nothing is added."""
     lines = strong
     while True:

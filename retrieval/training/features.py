@@ -6,13 +6,14 @@ keyed by everything they depend on.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ImageOps
 from rich.progress import track
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -20,13 +21,15 @@ from torch import nn
 from retrieval.encoder import preprocessing
 from retrieval.encoder.network import fold_batch_norm
 from retrieval.images import decode, flatten
-from retrieval.sketches import canonicalise
+from retrieval.sketches import BlankDrawingError, canonicalise
 from retrieval.training.data import Picture
+from retrieval.training.edges import edge_drawing
 from retrieval.training.views import vary_sketch
 
+Views = Callable[[Path], list[torch.Tensor]]
 
 
-def sketch_views(varied: int, size: int) -> Callable[[Path], list[torch.Tensor]]:
+def sketch_views(varied: int, size: int) -> Views:
     """Return a function that reads a drawing: the canonical sketch, then `varied` others."""
 
     def views(path: Path) -> list[torch.Tensor]:
@@ -38,7 +41,7 @@ def sketch_views(varied: int, size: int) -> Callable[[Path], list[torch.Tensor]]
     return views
 
 
-def photo_views(size: int) -> Callable[[Path], list[torch.Tensor]]:
+def photo_views(size: int) -> Views:
     """Return a function that reads a photo: as it is, then mirrored."""
 
     def views(path: Path) -> list[torch.Tensor]:
@@ -50,10 +53,26 @@ def photo_views(size: int) -> Callable[[Path], list[torch.Tensor]]:
     return views
 
 
+def edge_views(size: int) -> Views:
+    """Return a function that reads a photo and draws its edges, finely and coarsely."""
+
+    def views(path: Path) -> list[torch.Tensor]:
+        photo = flatten(decode(path.read_bytes()))
+        drawn = []
+        for blur, share in ((2.0, 0.06), (3.0, 0.05)):
+            sketch = edge_drawing(photo, blur, share)
+            with contextlib.suppress(BlankDrawingError):  # a photo of fog: white paper will do
+                sketch = canonicalise(sketch)
+            drawn.append(preprocessing.prepare_sketch(sketch, size))
+        return drawn
+
+    return views
+
+
 def frozen_features(
     backbone: nn.Module,
     pictures: Sequence[Picture],
-    views: Callable[[Path], list[torch.Tensor]],
+    views: Views,
     cache: Path,
     key: str,
 ) -> torch.Tensor:
@@ -66,7 +85,7 @@ def frozen_features(
     file = cache / f"{digest}.safetensors"
     if file.exists():
         return load_file(file)["features"].float()
-    backbone = backbone.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    backbone = backbone.eval().to(memory_format=torch.channels_last)
     fold_batch_norm(backbone)
     rows = []
     with torch.inference_mode():

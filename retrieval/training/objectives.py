@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import nn
 from torch.nn import functional
@@ -16,7 +14,9 @@ class CosineClassifier(nn.Module):
     (Wang et al. 2018, "CosFace", eq. 1 without margin; Szegedy et al. 2016, section 7).
     """
 
-    def __init__(self, dim: int, categories: int, scale: float = 16.0, smoothing: float = 0.1):
+    def __init__(
+        self, dim: int, categories: int, scale: float = 16.0, smoothing: float = 0.1
+    ) -> None:
         super().__init__()
         self.directions = nn.Parameter(functional.normalize(torch.randn(categories, dim), dim=-1))
         self.scale = scale
@@ -37,7 +37,7 @@ def cross_domain_contrast(
     """Contrast every drawing with all photos, and every photo with all drawings.
 
     `same` (n, m) says which pairs belong together; rows without any do not count. Supervised
-    contrastive loss, the sum outside the logarithm (Khosla et al. 2020, eq. 2), across domains only.
+    contrastive loss, the sum outside the logarithm (Khosla et al. 2020, eq. 2), across domains.
     """
     logits = sketches @ photos.T / temperature
     return 0.5 * (_contrast(logits, same) + _contrast(logits.T, same.T))
@@ -49,4 +49,4 @@ def _contrast(logits: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
         return logits.sum() * 0
     chances = functional.log_softmax(logits[counted], dim=1)
     right = same[counted].to(chances.dtype)
-    return cast(torch.Tensor, -((chances * right).sum(dim=1) / right.sum(dim=1)).mean())
+    return -((chances * right).sum(dim=1) / right.sum(dim=1)).mean()

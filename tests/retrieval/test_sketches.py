@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Callable
 
@@ -14,7 +15,9 @@ from retrieval.sketches import INK_SHARE, SKETCH_SIZE, BlankDrawingError, canoni
 SIDE = 256
 
 
-def drawing(side: int = SIDE, width: float = 3, ink: str = "black", paper: str = "white") -> Image.Image:
+def drawing(
+    side: int = SIDE, width: float = 3, ink: str = "black", paper: str = "white"
+) -> Image.Image:
     """A house with a door and a sun, in lines; vectors, so any size will do."""
     image = Image.new("RGB", (side, side), paper)
     pen = ImageDraw.Draw(image)
@@ -24,7 +27,9 @@ def drawing(side: int = SIDE, width: float = 3, ink: str = "black", paper: str =
 
     line((0.2, 0.8), (0.2, 0.5), (0.45, 0.25), (0.7, 0.5), (0.7, 0.8), (0.2, 0.8), (0.2, 0.5))
     line((0.4, 0.8), (0.4, 0.6), (0.52, 0.6), (0.52, 0.8))
-    pen.ellipse([0.72 * side, 0.2 * side, 0.86 * side, 0.34 * side], outline=ink, width=round(width))
+    pen.ellipse(
+        [0.72 * side, 0.2 * side, 0.86 * side, 0.34 * side], outline=ink, width=round(width)
+    )
     return image
 
 
@@ -62,9 +67,10 @@ def moved(image: Image.Image, size: tuple[int, int], at: tuple[int, int], side: 
 
 
 def mean_difference(one: Image.Image, other: Image.Image) -> float:
-    """Mean grey difference after a blur that forgives a pixel's shift, in units of the ink there is."""
+    """Mean grey difference after a blur that forgives a pixel's shift, per ink there is."""
     a, b = (
-        255.0 - np.asarray(image.filter(ImageFilter.GaussianBlur(3)), float) for image in (one, other)
+        255.0 - np.asarray(image.filter(ImageFilter.GaussianBlur(3)), float)
+        for image in (one, other)
     )
     return float(np.abs(a - b).sum() / a.sum())
 
@@ -106,7 +112,9 @@ def test_ink_is_centred_and_fills_the_canonical_share(box: tuple[int, int, int, 
     sketch = canonicalise(image)
     assert sketch.mode == "L"
     assert sketch.size == (SKETCH_SIZE, SKETCH_SIZE)
-    left, top, right, bottom = ImageOps.invert(sketch).point(lambda v: v > 64 and 255).getbbox() or ()
+    found = ImageOps.invert(sketch).point(lambda v: 255 * (v > 64)).getbbox()
+    assert found
+    left, top, right, bottom = found
     assert abs(max(right - left, bottom - top) - INK_SHARE * SKETCH_SIZE) <= 3
     assert abs((left + right) / 2 - SKETCH_SIZE / 2) <= 2
     assert abs((top + bottom) / 2 - SKETCH_SIZE / 2) <= 2
@@ -152,6 +160,12 @@ def test_hair_lines_survive_shrinking() -> None:
     assert np.percentile(sketch[sketch < 200], 50) < 90
 
 
+def speck() -> Image.Image:
+    image = Image.new("L", (300, 300), 255)
+    image.putpixel((150, 150), 0)
+    return image
+
+
 BLANKS: dict[str, Callable[[], Image.Image]] = {
     "white": lambda: Image.new("RGB", (300, 200), "white"),
     "black": lambda: Image.new("L", (300, 200), 0),
@@ -161,16 +175,10 @@ BLANKS: dict[str, Callable[[], Image.Image]] = {
     "off-white JPEG": lambda: jpeg(Image.new("RGB", (300, 200), "#f3efe2"), 30),
     "grainy paper as JPEG": lambda: jpeg(noisy(Image.new("RGB", (400, 300), "#e0ddd8"), 5), 50),
     "paper under a lamp": lambda: noisy(on_desk_light(Image.new("RGB", (400, 300), "white")), 4),
-    "a single speck": lambda: drawing_of_a_speck(),
+    "a single speck": speck,
     "one pixel": lambda: Image.new("L", (1, 1), 0),
     "a strip": lambda: Image.new("RGB", (4000, 1), "white"),
 }
-
-
-def drawing_of_a_speck() -> Image.Image:
-    image = Image.new("L", (300, 300), 255)
-    image.putpixel((150, 150), 0)
-    return image
 
 
 @pytest.mark.parametrize("name", BLANKS)
@@ -190,7 +198,5 @@ def test_the_callers_picture_is_left_alone() -> None:
 @pytest.mark.parametrize("size", [(1, 40), (40, 1), (2, 2), (5000, 8), (7, 7)])
 def test_odd_sizes_give_a_sketch_or_blank_but_never_crash(size: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0]), np.uint8)
-    try:
+    with contextlib.suppress(BlankDrawingError):
         assert canonicalise(Image.fromarray(pixels)).size == (SKETCH_SIZE, SKETCH_SIZE)
-    except BlankDrawingError:
-        pass
