@@ -39,11 +39,11 @@ RUN TORCH="$TORCH" /opt/venv/bin/python -c \
     'import os, torch; built = "cuda" if torch.version.cuda else "cpu"; assert built == os.environ["TORCH"], built'
 
 
-FROM base AS wheel
+FROM dependencies AS application
 WORKDIR /source
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip wheel --no-deps --wheel-dir /wheel .
+    pip --python /opt/venv/bin/python install --no-deps --prefix /application .
 
 
 FROM base
@@ -57,9 +57,9 @@ RUN groupadd --gid 10001 magic-pencil \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin magic-pencil \
     && install --directory --owner 10001 --group 10001 --mode 0700 /data
 
+# The large layer and the small one: a change of code makes only the second anew.
 COPY --from=dependencies /opt/venv /opt/venv
-RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
-    pip --python /opt/venv/bin/python install --no-cache-dir --no-deps --no-index /wheel/*.whl
+COPY --from=application /application /opt/venv
 
 ENV PATH=/opt/venv/bin:$PATH \
     MAGIC_PENCIL_HOME=/data

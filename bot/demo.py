@@ -127,6 +127,7 @@ async def _serve(settings: Settings, port: int) -> None:
                     env.create_user("olu", global_name="Olu (moderator)"), roles=[moderators]
                 ),
             ]
+            await bot.user.edit(username="Magic Pencil")
             await env.settle()
             await _restore(services, bot, channel.id)
             async with env.preview(channel, viewers=viewers, layout="channel", port=port) as page:

@@ -137,8 +137,8 @@ async def tell(interaction: discord.Interaction, error: BaseException) -> None:
                 await interaction.edit_original_response(content=text)
                 return
             if message.flags.loading:
-                # "thinking…" is for all to see, and whatever is sent next takes its place, as public
-                # as it is (discord-api-docs#2866). So it is finished, and goes once the person knows.
+                # "thinking…" is for all to see, and what is sent next takes its place and is as
+                # public (discord-api-docs#2866). So it is finished, and goes once they know.
                 await interaction.edit_original_response(content="✏️")
                 await interaction.followup.send(text, ephemeral=True)
                 await interaction.delete_original_response()

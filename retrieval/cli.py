@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import msgspec
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -72,7 +73,7 @@ def fail(code: str, message: str, as_json: bool) -> NoReturn:
     """Say what went wrong and what to do, and end with status 1."""
     if as_json:
         print_json({"error": {"code": code, "message": message}})
-    watch.print(f"[bold red]Error:[/] {message}", highlight=False)
+    watch.print(f"[bold red]Error:[/] {escape(message)}", highlight=False)
     raise typer.Exit(1)
 
 
@@ -125,7 +126,7 @@ def print_matches(found: Matches, as_json: bool) -> None:
         return
     table = Table("Rank", "Title", "Score", "Photo", box=None, header_style="bold")
     for item in found.matches:
-        table.add_row(str(item.rank), item.title, f"{item.score:.3f}", item.photo)
+        table.add_row(str(item.rank), escape(item.title), f"{item.score:.3f}", escape(item.photo))
     answers.print(table)
     watch.print(
         f"[dim]generation {found.generation} · {found.encoder} · "
@@ -155,7 +156,7 @@ def write_sheet(found: Matches, out: Path) -> None:
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(out, "PNG")
-    watch.print(f"Contact sheet: {out}", highlight=False)
+    watch.print(f"Contact sheet: {out}", highlight=False, markup=False)
 
 
 @index_app.command("build")
@@ -253,7 +254,8 @@ def index_status(
 def _print_status(status: reports.CollectionStatus, home: Home) -> None:
     answers.print(f"[bold]{status.name}[/]")
     try:
-        answers.print(f"  photos from {library.find(home, status.name).source}", highlight=False)
+        source = library.find(home, status.name).source
+        answers.print(f"  photos from {source}", highlight=False, markup=False)
     except library.UnknownCollectionError:
         answers.print("  nobody has made this collection")
     if status.built_at is not None:

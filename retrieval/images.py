@@ -46,8 +46,8 @@ class ImageError(ValueError):
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> Image.Image:
     """Decode untrusted bytes into a loaded RGB or RGBA picture, upright, without metadata.
 
-    Alpha is kept where the file has any. 16-bit, CMYK, palette and 1-bit files are brought to 8 bits
-    a channel. Raises ImageError with the reason.
+    Alpha is kept where the file has any. 16-bit, CMYK, palette and 1-bit files are brought to 8
+    bits a channel. Raises ImageError with the reason.
     """
     if not data:
         raise ImageError("empty")
@@ -91,7 +91,7 @@ def encode_png(image: Image.Image, max_side: int) -> bytes:
     """Encode as PNG, shrunk (never enlarged) to `max_side` pixels, alpha kept, no metadata."""
     mode = "RGBA" if image.has_transparency_data else "L" if image.mode in ("1", "L") else "RGB"
     buffer = io.BytesIO()
-    _shrunk(image.convert(mode), max_side).save(buffer, "PNG", optimize=True)
+    _shrunk(image.convert(mode), max_side).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 

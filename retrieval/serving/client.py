@@ -163,7 +163,10 @@ class RetrievalClient:
                     _, self._link = await asyncio.get_running_loop().create_unix_connection(
                         lambda: _Link(self._blame), str(self._socket)
                     )
-                except OSError:
+                    await self._link.greet(Request(next(self._ids), deadline, Health()))
+                except (OSError, RetrievalError) as error:
+                    if isinstance(error, RetrievalError) and error.code != "worker_gone":
+                        raise
                     # No worker yet, or a new one is starting.
                     if self._hopeless() or messages.remaining(deadline) <= 0:
                         raise RetrievalError(
@@ -195,6 +198,15 @@ class _Link(asyncio.Protocol):
             raise _gone()
         self._pending[request.id] = pending
         self._transport.write(frame(messages.encode(request)))
+
+    async def greet(self, request: Request) -> None:
+        """Wait for a first answer: a process that is being killed still takes connections."""
+        pending = _Pending()
+        self.send(request, pending)
+        answer = await pending.answers.get()
+        self.forget(request.id)
+        if isinstance(answer, RetrievalError):
+            raise answer
 
     @property
     def waiting(self) -> int:

@@ -281,9 +281,13 @@ async def serve(home: Home, socket: Path, device: str, leave_with_parent: bool) 
     worker = Worker(home, device)
     server = await loop.create_unix_server(lambda: _Connection(worker), str(socket))
     socket.chmod(0o600)
+    loading = asyncio.create_task(worker.load())
+    stopping = asyncio.create_task(stop.wait())
     try:
-        await worker.load()
-        await stop.wait()
+        await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if loading.done():
+            loading.result()  # an encoder that cannot be loaded ends the process, with its reason
+        await stopping
     finally:
         server.close()
         socket.unlink(missing_ok=True)

@@ -31,20 +31,32 @@ def obliging(request: Request) -> list[bytes]:
     return [told(request, NOTHING if isinstance(request.body, Match) else HEALTH)]
 
 
+def dying(_: Request) -> list[bytes]:
+    return []
+
+
 @asynccontextmanager
-async def peer(socket: Path, answer: Answer = obliging) -> AsyncIterator[list[Request]]:
-    """Listen on a socket and say what ``answer`` returns: ``[]`` hangs up, ``[b""]`` is silence."""
+async def peer(
+    socket: Path, answer: Answer = obliging, *, greets: bool = True
+) -> AsyncIterator[list[Request]]:
+    """Listen on a socket, greet, and say what ``answer`` returns to each request.
+
+    ``[]`` hangs up, ``[b""]`` is silence. With ``greets=False`` it answers nothing before that.
+    """
     seen: list[Request] = []
     writers = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
         frames = FrameReader()
+        greeted = not greets
         while chunk := await reader.read(1 << 16):
             for payload in frames.feed(chunk):
                 request = messages.decode_request(payload)
-                seen.append(request)
-                replies = answer(request)
+                if greeted:
+                    seen.append(request)
+                replies = answer(request) if greeted else [told(request, HEALTH)]
+                greeted = True
                 if not replies:
                     writer.close()
                 for reply in replies:
@@ -127,6 +139,29 @@ async def test_a_peer_that_is_no_worker_is_named_so_at_once(client, socket, nois
         assert await code_of(client.match(b"d", ("a",))) == "protocol"
 
 
+async def test_a_worker_that_is_being_killed_still_takes_connections_and_is_not_believed(
+    client, socket
+):
+    """The drawing waits for the next worker, and is not blamed for the end of the last one."""
+    async with peer(socket, dying, greets=False) as last:
+        match = asyncio.create_task(client.match(b"d", ("a",)))
+        await asyncio.sleep(0.3)
+        assert len(last) > 1
+        assert not match.done()
+    async with peer(socket) as seen:
+        assert await match == NOTHING
+    assert [request.body for request in seen] == [Match(b"d", ("a",))]
+    assert not client._crashes
+
+
+@pytest.mark.parametrize("first", [frame(b"garbage"), None])
+async def test_a_peer_that_is_no_worker_is_named_so_by_its_greeting(client, socket, first):
+    refusal = Failure("protocol", "The worker speaks protocol 2.")
+    answer = (lambda _: [first]) if first else (lambda request: [told(request, refusal)])
+    async with peer(socket, answer, greets=False):
+        assert await code_of(client.match(b"d", ("a",))) == "protocol"
+
+
 async def test_an_answer_to_another_question_is_no_answer(client, socket):
     async with peer(socket, lambda request: [told(request, HEALTH)]):
         assert await code_of(client.match(b"d", ("a",))) == "protocol"
@@ -136,7 +171,7 @@ async def test_when_the_peer_goes_all_who_wait_hear_at_once_and_the_next_connect
     client, socket
 ):
     started = time.monotonic()
-    async with peer(socket, lambda request: [] if request.id == 5 else [b""]):
+    async with peer(socket, lambda request: [] if request.body.drawing == b"\4" else [b""]):
         codes = await asyncio.gather(*(code_of(client.match(bytes([n]), ("a",))) for n in range(5)))
     assert codes == ["worker_gone"] * 5
     assert time.monotonic() - started < 2
