@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,7 +128,8 @@ async def _serve(settings: Settings, port: int) -> None:
                     env.create_user("olu", global_name="Olu (moderator)"), roles=[moderators]
                 ),
             ]
-            await bot.user.edit(username="Magic Pencil")
+            if bot.user is not None:
+                await bot.user.edit(username="Magic Pencil")
             await env.settle()
             await _restore(services, bot, channel.id)
             async with env.preview(channel, viewers=viewers, layout="channel", port=port) as page:
@@ -141,7 +143,7 @@ async def _serve(settings: Settings, port: int) -> None:
 
 
 def _say_hello(url: str) -> None:
-    watch.print(
+    retrieval_cli.answers.print(
         "\n[bold]Magic Pencil is running against an offline Discord.[/] Open\n\n"
         f"    {url}\n\n"
         "Type /match, choose a drawing, send; vote under the photos. The menu at the top changes "
@@ -149,6 +151,7 @@ def _say_hello(url: str) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    sys.stdout.flush()  # somebody may be reading it through a pipe
 
 
 async def _restore(services: Services, bot: MagicPencil, channel_id: int) -> None:

@@ -92,7 +92,9 @@ class Batcher:
         Raises:
             ExpiredError: the deadline passed first.
         """
-        return (await self._submit(self._drawings, [network_input], deadline))[0]
+        vectors = await self._submit(self._drawings, [network_input], deadline)
+        embedding: FloatArray = vectors[0]
+        return embedding
 
     async def embed_photos(self, inputs: Sequence[Tensor]) -> FloatArray:
         """Return photos' embeddings, shape (n, dim); gives way to every drawing."""

@@ -121,11 +121,11 @@ def test_demo_serves_its_page_until_it_is_told_to_stop(tmp_path, pictures):
     command = [sys.executable, "-m", "bot.cli", "demo", "--photos", str(pictures), "--port", "0"]
     environment = os.environ | {"MAGIC_PENCIL_HOME": str(tmp_path), "COLUMNS": "200"}
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
     )
     try:
         url = ""
-        for line in process.stderr:
+        for line in process.stdout:
             if "http://127.0.0.1" in line:
                 url = line.strip()
                 break

@@ -23,7 +23,7 @@ class Network:
         self.gate.set()
 
     async def has_run(self, times: int) -> None:
-        while len(self.runs) < times:  # noqa: ASYNC110 - it runs in another thread
+        while len(self.runs) < times:
             await asyncio.sleep(0.001)
 
     def sketches(self, batch: Sequence[float]) -> np.ndarray:

@@ -318,7 +318,7 @@ async def test_a_worker_that_does_not_listen_to_reason_is_ended(tmp_path, monkey
     deaf += "pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
     supervisor = Supervisor([sys.executable, "-c", deaf, str(marker)])
     await supervisor.start()
-    while not marker.exists():  # noqa: ASYNC110 - another process
+    while not marker.exists():
         await asyncio.sleep(0.01)
     started = time.monotonic()
     await supervisor.stop()
