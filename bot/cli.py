@@ -1,4 +1,7 @@
-"""The ``magic-pencil`` command: run, bot, demo and db here; retrieval's commands are mounted."""
+"""The ``magic-pencil`` command: run, bot, demo and db here; retrieval's commands are mounted.
+
+What takes long to import is imported where it is used: `magic-pencil health` runs every minute.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import asyncio
 from pathlib import Path
 from typing import Annotated
 
-import discord
 import typer
 from dotenv import load_dotenv
 from pydantic import ValidationError
@@ -46,6 +48,8 @@ def _settings() -> Settings:
 
 
 def _run(*, own_worker: bool) -> None:
+    import discord
+
     from bot import app as bot_app
     from bot import logs
 
@@ -109,6 +113,7 @@ def demo(
 @db_app.command("upgrade")
 def db_upgrade() -> None:
     """Bring the database to this version's schema. `run` and `bot` do so when they start."""
+
     settings = _settings()
     try:
         before = migrate.current(settings.store_url)
@@ -125,6 +130,7 @@ def db_backup(
     force: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
 ) -> None:
     """Copy the database to a file, also while the bot is running."""
+
     try:
         store_backup.backup(_settings().store_url, file, overwrite=force)
     except StoreError as error:

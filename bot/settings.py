@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.store import sqlite_url
+from bot.store.urls import sqlite_url
 from retrieval.home import Home, default_home
 
 # A card holds 40 components, and a photo with its votes takes seven.
@@ -18,7 +18,11 @@ MOST_MATCHES = 5
 class Settings(BaseSettings):
     """Read from the environment, prefix MAGIC_PENCIL_."""
 
-    model_config = SettingsConfigDict(env_prefix="MAGIC_PENCIL_", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="MAGIC_PENCIL_",
+        env_ignore_empty=True,  # DISCORD_TOKEN= in a copied .env.example is no token
+        populate_by_name=True,
+    )
 
     home: Path = Field(
         default_factory=default_home,

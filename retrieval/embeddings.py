@@ -17,6 +17,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from retrieval.photos import sha256
+
 FloatArray = npt.NDArray[np.float32]
 
 _SCHEMA = """
@@ -69,13 +71,12 @@ class EmbeddingCache:
         ).fetchone()
         if row:
             return bytes(row[0]).hex()
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
+        digest = sha256(path)
         self._database.execute(
             "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
-            (str(path), status.st_size, status.st_mtime_ns, digest.digest()),
+            (str(path), status.st_size, status.st_mtime_ns, bytes.fromhex(digest)),
         )
-        return digest.hexdigest()
+        return digest
 
     def get(self, photo_id: str) -> FloatArray | None:
         """Return a photo's embedding, shape (dim,), or None if it is not known."""

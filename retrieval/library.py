@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -85,13 +85,14 @@ def names(home: Home) -> list[str]:
     return sorted(path.parent.name for path in home.collections.glob("*/collection.json"))
 
 
-def scan(source: Path) -> Iterator[PhotoFile]:
+def scan(source: Path, unreadable: Callable[[OSError], None] | None = None) -> Iterator[PhotoFile]:
     """Yield the pictures below ``source`` in the order of their names.
 
     Hidden files and folders, symbolic links and anything that is no regular file are passed over:
-    a link could lead out of the folder or round in a circle.
+    a link could lead out of the folder or round in a circle. ``unreadable`` is told of each folder
+    that could not be looked into.
     """
-    for folder, subfolders, files in os.walk(source):
+    for folder, subfolders, files in os.walk(source, onerror=unreadable):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in sorted(files):
             path = Path(folder) / name

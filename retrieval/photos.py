@@ -1,7 +1,8 @@
-"""A photo's file to an RGB picture: as :mod:`retrieval.images`, with a photo's larger limits."""
+"""A photo's file: its picture, as :mod:`retrieval.images` with larger limits, and its digest."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from PIL import Image
@@ -23,3 +24,9 @@ def read(path: Path) -> Image.Image:
     if path.stat().st_size > MAX_BYTES:
         raise images.ImageError("too_large")
     return images.flatten(images.decode(path.read_bytes(), MAX_PIXELS, MAX_BYTES))
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -38,7 +38,8 @@ def read(home: Home, photo_id: str, original: Path | None) -> bytes:
     try:
         return _path(home, photo_id).read_bytes()
     except FileNotFoundError:
-        if original is None:
+        # The file may have been replaced since it was indexed: then it is another photo.
+        if original is None or photos.sha256(original) != photo_id:
             raise
     keep(home, photo_id, photos.read(original))
     return _path(home, photo_id).read_bytes()

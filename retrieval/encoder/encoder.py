@@ -20,7 +20,7 @@ from retrieval.encoder.checkpoint import EncoderError, Metadata
 from retrieval.encoder.network import SketchPhotoNetwork, fold_batch_norm
 
 SHIPPED: Final = "lite0-projections-1"
-SHIPPED_DIGEST: Final = "47b9b2e2544d954e1d8475a53b8caadbac467f7a6834f07c1c7ac138e4d46c41"
+SHIPPED_DIGEST: Final = "03a464429eb804c9d3038436b74af21ece70cd21e9f722ec794136ff90a7d220"
 WEIGHTS: Final = Path(__file__).parent / "weights"
 
 

@@ -111,7 +111,12 @@ def build(home: Home, name: str, embedder: Embedder, report: Report) -> BuildRep
 
 def _find_photos(source: Path, cache: EmbeddingCache, report: Report) -> _Found:
     found = _Found()
-    files = list(library.scan(source))
+
+    def unreadable(error: OSError) -> None:
+        folder = Path(error.filename).relative_to(source).as_posix()
+        found.unreadable.append(Unreadable(f"{folder}/", error.strerror or "could not be read"))
+
+    files = list(library.scan(source, unreadable))
     for done, file in enumerate(files):
         if done % 50 == 0:
             report(Progress("reading", done, len(files)))

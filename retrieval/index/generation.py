@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import msgspec
 import numpy as np
 
 from retrieval.embeddings import FloatArray
+from retrieval.photos import sha256
 
 INDEX_FILE = "index.faiss"
 PHOTOS_FILE = "photos.msgpack"
@@ -81,7 +81,7 @@ def write_generation(
     index.add_with_ids(vectors, np.arange(len(photos), dtype=np.int64))
     faiss.write_index(index, str(folder / INDEX_FILE))
     (folder / PHOTOS_FILE).write_bytes(msgspec.msgpack.encode(photos))
-    digests = {name: _sha256(folder / name) for name in (INDEX_FILE, PHOTOS_FILE)}
+    digests = {name: sha256(folder / name) for name in (INDEX_FILE, PHOTOS_FILE)}
     manifest = msgspec.structs.replace(manifest, files=digests)
     (folder / MANIFEST_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     for name in (INDEX_FILE, PHOTOS_FILE, MANIFEST_FILE):
@@ -110,7 +110,7 @@ class Generation:
         manifest = read_manifest_file(folder / MANIFEST_FILE)
         for name, digest in manifest.files.items():
             try:
-                actual = _sha256(folder / name)
+                actual = sha256(folder / name)
             except OSError as error:
                 raise GenerationError(f"{name} of {manifest.generation} is missing") from error
             if actual != digest:
@@ -177,8 +177,3 @@ def flush_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

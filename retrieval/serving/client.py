@@ -21,7 +21,7 @@ from typing import TypeVar
 from retrieval.reports import BuildReport, Progress
 from retrieval.serving import messages
 from retrieval.serving.errors import RetrievalError
-from retrieval.serving.framing import FrameReader, frame
+from retrieval.serving.framing import FrameError, FrameReader, frame
 from retrieval.serving.messages import (
     Build,
     Collections,
@@ -196,8 +196,12 @@ class _Link(asyncio.Protocol):
     def send(self, request: Request, pending: _Pending) -> None:
         if self.lost or self._transport is None:
             raise _gone()
+        try:
+            payload = frame(messages.encode(request))
+        except FrameError as error:
+            raise RetrievalError("too_large", str(error)) from error
         self._pending[request.id] = pending
-        self._transport.write(frame(messages.encode(request)))
+        self._transport.write(payload)
 
     async def greet(self, request: Request) -> None:
         """Wait for a first answer: a process that is being killed still takes connections."""

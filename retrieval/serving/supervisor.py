@@ -84,9 +84,8 @@ class Supervisor:
     async def _watch(self) -> None:
         pause = _FIRST_PAUSE
         while True:
-            assert self._process is not None  # noqa: S101 - start() spawned it
             started = time.monotonic()
-            status = await self._process.wait()
+            status = await self._process.wait() if self._process is not None else None
             if time.monotonic() - started >= _GOOD_LIFE:
                 self._short_lives, pause = 0, _FIRST_PAUSE
             else:
@@ -94,4 +93,9 @@ class Supervisor:
             log.error("worker died", exit_status=status, restart_in_seconds=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
-            await self._spawn()
+            try:
+                await self._spawn()
+            except OSError:
+                # Out of memory or of processes: as a worker that died at once.
+                log.exception("worker could not be started")
+                self._process = None

@@ -26,7 +26,7 @@ import numpy as np
 import structlog
 
 from retrieval.embeddings import FloatArray
-from retrieval.home import Home
+from retrieval.home import CollectionNameError, Home
 from retrieval.reports import Progress
 from retrieval.serving import messages
 from retrieval.serving.batching import Batcher, ExpiredError
@@ -117,6 +117,8 @@ class Worker:
             send(Failure("expired", "The deadline passed before the work was done."))
         except RetrievalError as error:
             send(error.failure)
+        except CollectionNameError as error:
+            send(Failure("unknown_collection", str(error)))
         except asyncio.CancelledError:
             send(Failure("worker_gone", "The worker is stopping."))
             raise

@@ -85,15 +85,14 @@ def test_a_damaged_manifest_is_a_generation_error_or_harmless(folder):
     whole = path.read_bytes()
     refused = 0
     for position in range(len(whole)):
-        for bit in (1, 16, 128):
-            spoilt = bytearray(whole)
-            spoilt[position] ^= bit
-            path.write_bytes(spoilt)
-            try:
-                Generation.open(folder)
-            except GenerationError:
-                refused += 1
-    assert refused > len(whole)
+        spoilt = bytearray(whole)
+        spoilt[position] ^= 1 << position % 8
+        path.write_bytes(spoilt)
+        try:
+            Generation.open(folder)
+        except GenerationError:
+            refused += 1
+    assert refused > len(whole) / 3
 
 
 @pytest.mark.parametrize("name", [INDEX_FILE, PHOTOS_FILE, MANIFEST_FILE])

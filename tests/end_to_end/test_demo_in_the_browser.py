@@ -1,0 +1,95 @@
+"""`magic-pencil demo` as a newcomer meets it: in Chromium, with mouse and keyboard."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from tests import drawings
+from tests.conftest import ROOT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+PATIENCE = 60_000  # milliseconds
+
+
+@contextmanager
+def _demo(home: Path, photos: Path) -> Iterator[str]:
+    """Run the demo until it prints its address; stop it as Ctrl+C does."""
+    command = [sys.executable, "-m", "bot.cli", "demo", "--photos", str(photos), "--port", "0"]
+    environment = os.environ | {"MAGIC_PENCIL_HOME": str(home), "COLUMNS": "200"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+    )
+    try:
+        for line in process.stdout:
+            if found := re.search(r"http://127\.0\.0\.1\S+", line):
+                yield found.group()
+                break
+        else:
+            pytest.fail("the demo printed no address")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def fish(tmp_path: Path) -> Path:
+    path = tmp_path / "fish.png"
+    path.write_bytes(drawings.render_png("fish"))
+    return path
+
+
+async def _command(page: Page, name: str, file: Path | None = None) -> None:
+    """Type a slash command, choose it, attach a file and send."""
+    composer = page.locator("#channel-composer-input")
+    await composer.click()
+    await composer.press_sequentially(f"/{name}", delay=20)
+    choices = page.get_by_role("listbox", name="Application commands")
+    await expect(choices).to_be_visible(timeout=PATIENCE)
+    await composer.press("Enter")
+    if file is not None:
+        await page.locator("input[type=file]").first.set_input_files(file)
+        await expect(page.get_by_text(file.name)).to_be_visible(timeout=PATIENCE)
+    await page.locator("#send-message").click()
+
+
+@pytest.mark.timeout(300)
+async def test_match_vote_rebuild_and_find_the_votes_again_after_a_restart(
+    tmp_path, pictures, fish
+):
+    home = tmp_path / "home"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = await browser.new_page(viewport={"width": 1000, "height": 1400})
+        with _demo(home, pictures) as url:
+            await page.goto(url)
+            await _command(page, "match", fish)
+            funny = page.get_by_role("button", name="Funny")
+            await expect(funny).to_have_count(5, timeout=PATIENCE)
+            await funny.nth(1).click()
+            await expect(page.get_by_text("Funny · 1")).to_be_visible(timeout=PATIENCE)
+            await page.select_option("#viewer-picker", label="Ben")
+            await funny.nth(1).click()
+            await expect(page.get_by_text("Funny · 2")).to_be_visible(timeout=PATIENCE)
+            await page.select_option("#viewer-picker", label="Olu (moderator)")
+            await _command(page, "index rebuild")
+            await expect(page.get_by_text("12 photos").last).to_be_visible(timeout=PATIENCE)
+        with _demo(home, pictures) as url:
+            await page.goto("about:blank")
+            await page.goto(url)
+            await expect(page.get_by_text("Funny · 2")).to_be_visible(timeout=PATIENCE)
+        await browser.close()
