@@ -115,7 +115,8 @@ async def _serve(settings: Settings, port: int) -> None:
         bot = MagicPencil(services, message_content=True, remember_sync=False)
         simulation = simcord.run(bot, settle_timeout=_SETTLE_SECONDS, check_errors=False)
         async with simulation as env:
-            bot.retrieval = _ParkedBuilds(services.retrieval, env)
+            builds = _ParkedBuilds(services.retrieval, env)
+            bot.retrieval = builds
             guild = env.create_guild("Sketch Club", id=GUILD_ID)
             channel = guild.create_text_channel("drawings")
             moderators = guild.create_role(
@@ -134,7 +135,7 @@ async def _serve(settings: Settings, port: int) -> None:
             await _restore(services, bot, channel.id)
             async with env.preview(channel, viewers=viewers, layout="channel", port=port) as page:
                 _say_hello(page.url)
-                refresher = asyncio.create_task(_refresh(env, page))
+                refresher = asyncio.create_task(_refresh(builds, page))
                 closed = asyncio.create_task(page.wait_closed())
                 stopped = asyncio.create_task(stop.wait())
                 await asyncio.wait((closed, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -193,18 +194,18 @@ def _files(services: Services, card: StoredCard) -> dict[str, bytes]:
     return files
 
 
-async def _refresh(env: simcord.Env, page: simcord.Preview) -> None:
-    """Show what the bot does on its own, such as a rebuild's progress."""
+async def _refresh(builds: _ParkedBuilds, page: simcord.Preview) -> None:
+    """Show what the bot does on its own while a build runs; all else the page shows by itself."""
     import simcord
 
-    seen = len(env.http_requests)
     while True:
         await asyncio.sleep(_REFRESH_SECONDS)
-        if len(env.http_requests) == seen:
+        shown = builds.steps
+        if shown == builds.steps_shown:
             continue
         try:
             await page.refresh()
-            seen = len(env.http_requests)
+            builds.steps_shown = shown
         except simcord.SetupError:
             continue  # somebody is in the middle of an action; next time
 
@@ -219,6 +220,7 @@ class _ParkedBuilds(RetrievalClient):
     def __init__(self, client: RetrievalClient, env: simcord.Env) -> None:
         self.__dict__.update(client.__dict__)
         self._env = env
+        self.steps = self.steps_shown = 0
 
     async def build(self, collection: str) -> AsyncIterator[Progress | BuildReport]:
         """Build, parked between one message of the worker and the next."""
@@ -228,4 +230,6 @@ class _ParkedBuilds(RetrievalClient):
                 update = await self._env.external_wait(anext(updates), reason="the worker builds")
             except StopAsyncIteration:
                 return
+            finally:
+                self.steps += 1
             yield update
