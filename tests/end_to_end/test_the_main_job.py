@@ -73,6 +73,7 @@ async def test_worker_killed_during_a_match_is_told_within_2_seconds_and_the_nex
     own,
 ):
     async with _running(own) as w:
+        await w.services.retrieval.health()  # connected, as a bot that has answered before
         supervisor = w.services.supervisor
         killed = supervisor.pid
         os.kill(killed, signal.SIGSTOP)  # so that the drawing is surely at work when it dies
