@@ -48,6 +48,7 @@ def _settings() -> Settings:
 
 
 def _run(*, own_worker: bool) -> None:
+    import aiohttp
     import discord
 
     from bot import app as bot_app
@@ -69,6 +70,8 @@ def _run(*, own_worker: bool) -> None:
         fail("token", "Discord does not know this token. Reset it in the portal.", as_json=False)
     except discord.PrivilegedIntentsRequired:
         fail("intents", "The Message Content intent was just switched off; start again.", False)
+    except aiohttp.ClientError as error:
+        fail("network", f"Discord cannot be reached: {error}", as_json=False)
     except StoreError as error:
         fail("database", str(error), as_json=False)
 

@@ -56,19 +56,29 @@ def canonicalise(image: Image.Image) -> Image.Image:
     return _placed(_stretched(ink[box], noise), strokes[box])
 
 
+def background(image: Image.Image) -> int:
+    """Choose what a transparent drawing is seen on: 255 for white, 0 for black."""
+    if not image.has_transparency_data:
+        return 255
+    image = image.convert("RGBA")
+    image.thumbnail((_WORK_SIDE, _WORK_SIDE), Image.Resampling.BOX)
+    pixels = np.asarray(image, dtype=np.float32)
+    shown = _luma(pixels[..., :3])[pixels[..., 3] > 0.25 * 255]
+    # Nothing dark among what is drawn: white chalk, which would vanish on white.
+    return 0 if shown.size and np.percentile(shown, 2) > 160 else 255
+
+
 def _visible(image: Image.Image) -> Floats:
     """Shrink for work and flatten alpha where the ink shows: (height, width, 3), 0 to 255."""
     alpha = image.has_transparency_data
+    seen_on = background(image)
     image = image.convert("RGBA" if alpha else "RGB")
     image.thumbnail((_WORK_SIDE, _WORK_SIDE), Image.Resampling.BOX)
     pixels = np.asarray(image, dtype=np.float32)
     if not alpha:
         return pixels
     cover = pixels[..., 3:] / 255
-    shown = _luma(pixels[..., :3])[cover[..., 0] > 0.25]
-    # Nothing dark among what is drawn: white chalk, which would vanish on white.
-    background = 0.0 if shown.size and np.percentile(shown, 2) > 160 else 255.0
-    return np.asarray(pixels[..., :3] * cover + background * (1 - cover), dtype=np.float32)
+    return np.asarray(pixels[..., :3] * cover + seen_on * (1 - cover), dtype=np.float32)
 
 
 def _luma(pixels: Floats) -> Floats:

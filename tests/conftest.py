@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -19,12 +20,13 @@ from typing import Any
 import discord
 import pytest
 import simcord
+from filelock import FileLock
 from PIL import Image, ImageDraw, ImageFilter
 
 from bot import errors
 from bot.app import MagicPencil, Services, open_services
 from bot.settings import Settings
-from retrieval import library
+from retrieval import library, starter_gallery
 from retrieval.home import Home
 from retrieval.serving.client import RetrievalClient
 from retrieval.serving.errors import RetrievalError
@@ -61,6 +63,26 @@ def paint(number: int, side: int = 160) -> Image.Image:
         shape = chance.choice((draw.ellipse, draw.rectangle))
         shape((x, y, x + w, y + h), fill=colour)
     return image.filter(ImageFilter.GaussianBlur(1))
+
+
+@pytest.fixture(scope="session")
+def starter_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder with the real starter gallery in it, fetched once for all processes.
+
+    Needs apt and a mirror; or MAGIC_PENCIL_TEST_GALLERY names a folder fetched into before.
+    """
+    if ready := os.environ.get("MAGIC_PENCIL_TEST_GALLERY"):
+        return Path(ready)
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        pytest.skip("no apt here")
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "starter-cache"
+    try:
+        with FileLock(f"{shared}.lock"):
+            starter_gallery.fetch(shared, progress=print)
+    except starter_gallery.GalleryUnavailableError as error:
+        pytest.skip(str(error))
+    return shared
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,9 @@ class Engine:
         except sketches.BlankDrawingError as error:
             raise RetrievalError("blank", str(error)) from error
         network_input = self.encoder.prepare_sketch(sketch)
-        shown = images.encode_png(images.flatten(image), DRAWING_SIDE)
+        seen_on = sketches.background(image)
+        flat = images.flatten(image, (seen_on, seen_on, seen_on))
+        shown = images.encode_png(flat, DRAWING_SIDE)
         return PreparedDrawing(network_input, shown, _milliseconds(started))
 
     def search(

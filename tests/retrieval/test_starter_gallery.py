@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw
@@ -19,21 +18,6 @@ from retrieval.starter_gallery import GalleryUnavailableError, debian, fetch, ga
 from tests import drawings
 
 SIDECAR = {"title", "credit", "licence", "source"}
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    """A cache folder with the real gallery in it; needs apt and a mirror, or the environment."""
-    if ready := os.environ.get("MAGIC_PENCIL_TEST_GALLERY"):
-        return Path(ready)
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        pytest.skip("no apt here")
-    folder = tmp_path_factory.mktemp("cache")
-    try:
-        fetch(folder, progress=print)
-    except GalleryUnavailableError as error:
-        pytest.skip(str(error))
-    return folder
 
 
 @pytest.fixture
@@ -78,8 +62,8 @@ def test_credits_are_only_of_listed_photographs():
     assert set(gallery._credits()) <= set(photographs())
 
 
-def test_every_photograph_is_there_with_a_title_on_white(cache):
-    folder = fetch(cache, progress=print)
+def test_every_photograph_is_there_with_a_title_on_white(starter_cache):
+    folder = fetch(starter_cache, progress=print)
     found = {str(path.relative_to(folder).with_suffix(".png")) for path in folder.rglob("*.jpg")}
     assert found == set(photographs())
     assert "GPL-2" in (folder / "copyright").read_text()
@@ -96,8 +80,8 @@ def test_every_photograph_is_there_with_a_title_on_white(cache):
                 assert min(photo.getpixel(corner)) >= 250, path
 
 
-def test_titles_and_credits_are_upstreams(cache):
-    folder = fetch(cache, progress=print)
+def test_titles_and_credits_are_upstreams(starter_cache):
+    folder = fetch(starter_cache, progress=print)
     heron = json.loads((folder / "animals/birds/heron_greatblue.json").read_text("utf-8"))
     assert heron["title"] == "A great blue heron"
     assert heron["credit"] == "Erinn Lynch, Tux Paint stamps"
@@ -106,19 +90,19 @@ def test_titles_and_credits_are_upstreams(cache):
     assert (apple["credit"], apple["licence"]) == ("Tux Paint stamps", "GPL-2")
 
 
-def test_gallery_has_something_for_every_drawing(cache):
-    folder = fetch(cache, progress=print)
+def test_gallery_has_something_for_every_drawing(starter_cache):
+    folder = fetch(starter_cache, progress=print)
     titles = [json.loads(path.read_text("utf-8"))["title"] for path in folder.rglob("*.json")]
     for name in drawings.names():
         drawing = drawings.load(name)
         assert any(map(drawing.matches, titles)), name
 
 
-def test_second_call_is_instant_and_silent(cache):
-    fetch(cache, progress=print)
+def test_second_call_is_instant_and_silent(starter_cache):
+    fetch(starter_cache, progress=print)
     said = []
     started = time.perf_counter()
-    fetch(cache, progress=said.append)
+    fetch(starter_cache, progress=said.append)
     assert time.perf_counter() - started < 0.1
     assert said == []
 

@@ -244,3 +244,14 @@ def test_status_tells_of_each_collection_that_was_asked_for(engine):
     assert (shared.photos, shared.problem) == (12, None)
     assert nobodys.photos is None
     assert nobodys.problem
+
+
+def test_white_chalk_on_transparency_is_shown_on_a_background_that_it_is_seen_on(engine):
+    chalk = drawings.render("fish").convert("L").point(lambda tone: 255 - tone)
+    image = Image.new("RGBA", chalk.size, (255, 255, 255, 0))
+    image.putalpha(chalk)
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    shown = Image.open(io.BytesIO(engine.prepare(data.getvalue()).shown)).convert("L")
+    dark, light = shown.getextrema()
+    assert light - dark > 200
