@@ -10,6 +10,7 @@ import asyncio
 import io
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ log = structlog.get_logger(__name__)
 GUILD_ID = 900_000_000_000_000_001
 _CARDS_RESTORED = 5
 _REFRESH_SECONDS = 0.5
+_BUILD_ECHO_SECONDS = 10.0
 # The simulation waits this long for a command to be answered, a first rebuild included.
 _SETTLE_SECONDS = 600.0
 
@@ -135,7 +137,7 @@ async def _serve(settings: Settings, port: int) -> None:
             await _restore(services, bot, channel.id)
             async with env.preview(channel, viewers=viewers, layout="channel", port=port) as page:
                 _say_hello(page.url)
-                refresher = asyncio.create_task(_refresh(builds, page))
+                refresher = asyncio.create_task(_refresh(env, builds, page))
                 closed = asyncio.create_task(page.wait_closed())
                 stopped = asyncio.create_task(stop.wait())
                 await asyncio.wait((closed, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -194,20 +196,22 @@ def _files(services: Services, card: StoredCard) -> dict[str, bytes]:
     return files
 
 
-async def _refresh(builds: _ParkedBuilds, page: simcord.Preview) -> None:
+async def _refresh(env: simcord.Env, builds: _ParkedBuilds, page: simcord.Preview) -> None:
     """Show what the bot does on its own while a build runs; all else the page shows by itself."""
     import simcord
 
+    seen = len(env.http_requests)
     while True:
         await asyncio.sleep(_REFRESH_SECONDS)
-        shown = builds.steps
-        if shown == builds.steps_shown:
+        now = len(env.http_requests)
+        if now == seen:
             continue
-        try:
-            await page.refresh()
-            builds.steps_shown = shown
-        except simcord.SetupError:
-            continue  # somebody is in the middle of an action; next time
+        if builds.lately():
+            try:
+                await page.refresh()
+            except simcord.SetupError:
+                continue  # somebody is in the middle of an action; next time
+        seen = now
 
 
 class _ParkedBuilds(RetrievalClient):
@@ -220,7 +224,11 @@ class _ParkedBuilds(RetrievalClient):
     def __init__(self, client: RetrievalClient, env: simcord.Env) -> None:
         self.__dict__.update(client.__dict__)
         self._env = env
-        self.steps = self.steps_shown = 0
+        self._last_step = float("-inf")
+
+    def lately(self) -> bool:
+        """Say whether a build runs, or ended just now and is being told of."""
+        return time.perf_counter() - self._last_step < _BUILD_ECHO_SECONDS
 
     async def build(self, collection: str) -> AsyncIterator[Progress | BuildReport]:
         """Build, parked between one message of the worker and the next."""
@@ -231,5 +239,5 @@ class _ParkedBuilds(RetrievalClient):
             except StopAsyncIteration:
                 return
             finally:
-                self.steps += 1
+                self._last_step = time.perf_counter()
             yield update

@@ -114,13 +114,13 @@ class _ProgressMessage:
 
     def __init__(self, interaction: discord.Interaction[MagicPencil]) -> None:
         self._interaction = interaction
-        self._started = time.monotonic()
+        self._started = time.perf_counter()
         self._last = float("-inf")
         self._message: discord.InteractionMessage | None = None
 
     async def show(self, text: str) -> None:
         """Show how far the work is, unless that was shown a moment ago; a refusal is no matter."""
-        now = time.monotonic()
+        now = time.perf_counter()
         if now - self._last < _SECONDS_BETWEEN_EDITS:
             return
         self._last = now
@@ -134,7 +134,7 @@ class _ProgressMessage:
         await self._edit(text)
 
     async def _edit(self, text: str) -> None:
-        if time.monotonic() - self._started < _TOKEN_SECONDS or self._message is None:
+        if time.perf_counter() - self._started < _TOKEN_SECONDS or self._message is None:
             self._message = await self._interaction.edit_original_response(content=text)
         else:
             channel = self._interaction.client.get_partial_messageable(self._message.channel.id)
@@ -186,7 +186,7 @@ def _status(status: CollectionStatus, encoder: str) -> str:
             "A moderator can make one with `/index rebuild`."
         )
     lines = [
-        f"**{status.name}**: {status.photos:,} photos, indexed <t:{int(status.built_at)}:R>",
+        f"**{status.name}**: {status.photos:,} photos, indexed <t:{int(status.built_at)}:f>",
         f"-# generation {status.generation} · encoder {status.encoder} · "
         f"{(status.bytes_on_disk or 0) / 1e6:.1f} MB on disk",
     ]
@@ -197,7 +197,7 @@ def _status(status: CollectionStatus, encoder: str) -> str:
 
 def _build_line(build: IndexBuild) -> str:
     who = f" by <@{build.requested_by}>" if build.requested_by else ""
-    when = f"<t:{int(build.started_at.timestamp())}:R>{who}"
+    when = f"<t:{int(build.started_at.timestamp())}:f>{who}"
     if build.state is BuildState.DONE:
         return f"- {when}: {build.photos:,} photos, {build.added:,} new, {build.seconds:.1f} s"
     return f"- {when}: {build.state.value}" + (f" ({build.error})" if build.error else "")

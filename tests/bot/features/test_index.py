@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from types import SimpleNamespace
 
 import discord
 import pytest
@@ -123,6 +125,31 @@ async def test_progress_is_shown_one_rebuild_runs_at_a_time_and_matching_goes_on
         assert "5 of 20" in _text(third), "the next one may run"
         slow.step.set()
         await w.env.settle()
+
+
+async def test_progress_moves_as_the_build_goes_on_but_not_with_every_photo(settings, monkeypatch):
+    clock = [0.0]
+    shown = []
+
+    class Counting:
+        async def build(self, collection):
+            for done in range(40):
+                clock[0] += 0.25  # ten seconds in all
+                yield Progress("encoding", done, 40)
+            yield BuildReport(collection, "g", "e", 40, 40, 0, 0, 0, (), 10.0)
+
+    async with open_world(settings, own_worker=False, retrieval=Counting()) as w:
+        # Here and not before: discord.py loads a feature's module anew.
+        now = SimpleNamespace(perf_counter=lambda: clock[0])
+        monkeypatch.setattr(sys.modules["bot.features.index"], "time", now)
+        before = len(w.env.http_requests)
+        result = await w.moderator.slash(w.channel, "index rebuild")
+        for request in w.env.http_requests[before:]:
+            if request.method == "PATCH":
+                shown.append(request.json["content"])
+        assert 5 <= len(shown) <= 8
+        assert len(set(shown)) == len(shown)
+        assert "**40 photos** are indexed" in _text(result)
 
 
 async def test_two_moderators_at_the_same_moment_start_one_rebuild(settings):
