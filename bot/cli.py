@@ -17,7 +17,7 @@ from bot.settings import Settings
 from bot.store import StoreError, migrate
 from bot.store import backup as store_backup
 from retrieval import cli as retrieval_cli
-from retrieval.cli import fail, watch
+from retrieval.console import fail, reported_errors, watch
 
 app = typer.Typer(
     name="magic-pencil",
@@ -105,7 +105,7 @@ def demo(
     from bot import demo as bot_demo
 
     settings = _settings()
-    with retrieval_cli.reported_errors(as_json=False):
+    with reported_errors(as_json=False):
         bot_demo.prepare(settings, photos)
         if once is not None:
             bot_demo.once(settings, once, out)

@@ -28,7 +28,7 @@ from bot.store.models import Drawing
 from bot.ui.result_card import DRAWING_FILE, ResultCard, photo_file
 from retrieval import cli as retrieval_cli
 from retrieval import library, thumbnails
-from retrieval.cli import watch
+from retrieval.console import answers, fail, watch
 from retrieval.reports import BuildReport, Progress
 from retrieval.serving.client import RetrievalClient
 
@@ -73,7 +73,7 @@ def prepare(settings: Settings, photos: Path | None) -> None:
             try:
                 folder = fetch(settings.home / "cache", progress=status.update)
             except GalleryUnavailableError as error:
-                retrieval_cli.fail("gallery", str(error), as_json=False)
+                fail("gallery", str(error), as_json=False)
     if not folder.is_dir() or next(library.scan(folder), None) is None:
         raise FileNotFoundError(f"There is no picture in {folder}.")
     engine = retrieval_cli.load_engine(settings.home, settings.device)
@@ -97,12 +97,12 @@ def serve(settings: Settings, port: int) -> None:
         import simcord  # noqa: F401
     except ModuleNotFoundError:
         message = 'The demo needs one more package: pip install "magic-pencil[demo]"'
-        retrieval_cli.fail("demo", message, as_json=False)
+        fail("demo", message, as_json=False)
     logs.configure(settings.model_copy(update={"log_level": "warning"}))
     try:
         asyncio.run(_serve(settings, port))
     except OSError as error:
-        retrieval_cli.fail("port", f"Port {port}: {error.strerror}. Try PORT=8081.", as_json=False)
+        fail("port", f"Port {port}: {error.strerror}. Try PORT=8081.", as_json=False)
 
 
 async def _serve(settings: Settings, port: int) -> None:
@@ -146,7 +146,7 @@ async def _serve(settings: Settings, port: int) -> None:
 
 
 def _say_hello(url: str) -> None:
-    retrieval_cli.answers.print(
+    answers.print(
         "\n[bold]Magic Pencil is running against an offline Discord.[/] Open\n\n"
         f"    {url}\n\n"
         "Type /match, choose a drawing, send; vote under the photos. The menu at the top changes "

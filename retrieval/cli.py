@@ -6,22 +6,28 @@ Whatever loads torch is imported where it is used, so that ``--help`` answers at
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from retrieval import library, reports
-from retrieval.home import CollectionNameError, Home, default_home
+from retrieval.console import (
+    CollectionOption,
+    DeviceOption,
+    HomeOption,
+    JsonOption,
+    answers,
+    fail,
+    print_json,
+    progress_bar,
+    reported_errors,
+    watch,
+)
+from retrieval.home import Home
 from retrieval.serving.errors import RetrievalError
 
 if TYPE_CHECKING:
@@ -32,49 +38,6 @@ DEFAULT_COLLECTION = "shared"
 
 app = typer.Typer(no_args_is_help=True)
 index_app = typer.Typer(no_args_is_help=True, help="Build the index of a photo collection.")
-
-# Standard output is for answers; everything that a person watches goes to standard error.
-watch = Console(stderr=True)
-answers = Console()
-
-HomeOption = Annotated[
-    Path,
-    typer.Option(
-        "--home",
-        envvar="MAGIC_PENCIL_HOME",
-        default_factory=default_home,
-        help="The folder that all data lives under.",
-        show_default="the platform's user data folder",
-    ),
-]
-DeviceOption = Annotated[
-    str,
-    typer.Option(
-        envvar="MAGIC_PENCIL_DEVICE", help="Where the encoder runs: auto, cpu, cuda, mps."
-    ),
-]
-CollectionOption = Annotated[
-    str,
-    typer.Option(
-        "--collection", envvar="MAGIC_PENCIL_COLLECTION", help="The photo collection's name."
-    ),
-]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document and nothing else to stdout.")
-]
-
-
-def print_json(document: Any) -> None:
-    """Print one JSON document to standard output."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(document)).decode() + "\n")
-
-
-def fail(code: str, message: str, as_json: bool) -> NoReturn:
-    """Say what went wrong and what to do, and end with status 1."""
-    if as_json:
-        print_json({"error": {"code": code, "message": message}})
-    watch.print(f"[bold red]Error:[/] {escape(message)}", highlight=False)
-    raise typer.Exit(1)
 
 
 def load_engine(home: Path, device: str) -> Engine:
@@ -192,27 +155,6 @@ def build_with_bar(engine: Engine, collection: str) -> reports.BuildReport:
         return engine.build(collection, show)
 
 
-@contextmanager
-def progress_bar() -> Iterator[Callable[[reports.Progress], None]]:
-    """Show how far a build is, one line a stage."""
-    names = {"reading": "Reading files", "encoding": "Encoding", "publishing": "Publishing"}
-    columns = (
-        TextColumn("{task.description:<14}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=watch) as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(progress: reports.Progress) -> None:
-            if progress.stage not in tasks:
-                tasks[progress.stage] = bar.add_task(names[progress.stage])
-            bar.update(tasks[progress.stage], completed=progress.done, total=progress.total)
-
-        yield show
-
-
 def print_report(report: reports.BuildReport) -> None:
     """Print what a build did."""
     answers.print(
@@ -284,7 +226,7 @@ def worker(
 ) -> None:
     """Run the retrieval worker by itself; `magic-pencil run` starts one of its own."""
     with watch.status("Loading…"):
-        from retrieval.serving.worker import main as run_worker
+        from retrieval.serving.process import main as run_worker
     run_worker(
         ["--home", str(home), "--socket", str(socket or Home(home).socket), "--device", device]
     )
@@ -322,29 +264,6 @@ def health(
         )
     if not report.ready:
         raise typer.Exit(1)
-
-
-@contextmanager
-def reported_errors(as_json: bool) -> Iterator[None]:
-    """Turn what a person can cause into a sentence and status 1, instead of a traceback."""
-    try:
-        yield
-    except (OSError, CollectionNameError, library.UnknownCollectionError) as error:
-        if isinstance(error, OSError) and error.filename and error.strerror:
-            fail("file", f"{error.filename}: {error.strerror}", as_json)
-        fail("file", str(error), as_json)
-    except RetrievalError as error:
-        hint = ""
-        if error.code in ("no_index", "other_encoder", "bad_index"):
-            hint = " Build it with `magic-pencil index build PHOTOS_DIR`."
-        fail(error.code, f"{error}{hint}", as_json)
-    except RuntimeError as error:
-        from retrieval.encoder import EncoderError
-        from retrieval.index import GenerationError
-
-        if isinstance(error, (EncoderError, GenerationError)):
-            fail("index", str(error), as_json)
-        raise
 
 
 app.add_typer(index_app, name="index")

@@ -99,7 +99,7 @@ class RunningWorker:
 
 def start_worker(home: Home) -> subprocess.Popen[bytes]:
     """Start a worker that leaves with this process."""
-    command = [sys.executable, "-m", "retrieval.serving.worker", "--leave-with-parent"]
+    command = [sys.executable, "-m", "retrieval.serving.process", "--leave-with-parent"]
     command += ["--home", str(home.root), "--socket", str(home.socket), "--device", "cpu"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, cwd=ROOT)
 

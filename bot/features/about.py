@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from importlib.metadata import metadata
 
 import discord
 from discord import app_commands
@@ -10,8 +10,6 @@ from discord.ext import commands
 
 from bot.app import MagicPencil
 from retrieval.serving.errors import RetrievalError
-
-SOURCE = "https://github.com/magic-pencil/magic-pencil"
 
 _HELP = """\
 ### ✏️ Magic Pencil
@@ -61,13 +59,15 @@ class About(commands.Cog):
             state += f"\nEncoder: `{found.encoder}`"
         except RetrievalError:
             state = "the worker is not answering just now"
+        package = metadata("magic-pencil")
+        source = package["Project-URL"].removeprefix("Source, ")  # pyproject.toml says where
         await interaction.edit_original_response(
-            content=f"### ✏️ Magic Pencil {version('magic-pencil')}\n"
+            content=f"### ✏️ Magic Pencil {package['Version']}\n"
             "I answer rough drawings with the photographs that look most like them. A network "
             "trained on pairs of sketches and photos puts both into one space; the nearest photo "
             "wins. I find pictures that exist and never make any up. After the Sketchy Database "
             "(Sangkloy, Burnell, Ham and Hays, SIGGRAPH 2016).\n\n"
-            f"Here: {state}\nCode: <{SOURCE}>"
+            f"Here: {state}\nCode: <{source}>"
         )
 
 

@@ -27,7 +27,7 @@ _STOP_SECONDS = 8.0
 
 def worker_command(home: Path, socket: Path, device: str) -> list[str]:
     """Return the command line of a worker that leaves with its parent."""
-    module = [sys.executable, "-m", "retrieval.serving.worker"]
+    module = [sys.executable, "-m", "retrieval.serving.process"]
     options = ["--home", str(home), "--socket", str(socket), "--device", device]
     return [*module, *options, "--leave-with-parent"]
 

@@ -1,25 +1,18 @@
-"""The worker process: answers requests on a Unix socket with one encoder and its indexes.
+"""Answers requests with one encoder and its indexes; knows nothing of sockets.
 
-It listens before torch is even imported, so that whoever asks is answered, or waits, from the first
-moment. A drawing is decoded in a small pool of threads, encoded in a batch with others, and
-searched for; a build runs in a thread of its own and hands its photos to the same encoder.
+A drawing is decoded in a small pool of threads, encoded in a batch with others, and searched for; a
+build runs in a thread of its own and hands its photos to the same encoder.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import contextlib
-import logging
 import os
 import secrets
-import signal
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -31,7 +24,6 @@ from retrieval.reports import Progress
 from retrieval.serving import messages
 from retrieval.serving.batching import Batcher, ExpiredError
 from retrieval.serving.errors import RetrievalError
-from retrieval.serving.framing import FrameReader, frame
 from retrieval.serving.messages import (
     Build,
     Collections,
@@ -40,7 +32,6 @@ from retrieval.serving.messages import (
     HealthReport,
     Match,
     Matches,
-    Reply,
     ReplyBody,
     Request,
     Status,
@@ -64,7 +55,7 @@ _Result = TypeVar("_Result")
 
 
 class Worker:
-    """Answers requests; knows nothing of sockets."""
+    """Loads the encoder and answers requests, many at a time."""
 
     def __init__(self, home: Home, device: str) -> None:
         """Remember what to load; :meth:`load` does it."""
@@ -232,115 +223,3 @@ class _SharedEncoder:
                 for chunk in chunks
             ]
         )
-
-
-class _Connection(asyncio.Protocol):
-    """One client. Requests are answered as they are done, not in the order they came."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-        self._frames = FrameReader()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's own promise
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        try:
-            for payload in self._frames.feed(data):
-                request = messages.decode_request(payload)
-                task = asyncio.create_task(
-                    self._worker.answer(request, partial(self._send, request.id))
-                )
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        except (ValueError, RecursionError) as error:  # no frame, or no request in it
-            log.warning("a client spoke otherwise and was dropped", error=str(error))
-            if self._transport is not None:
-                self._transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        # Nobody is left to answer. A build goes on in its thread: half of it would be lost work.
-        for task in self._tasks:
-            task.cancel()
-
-    def _send(self, request_id: int, body: ReplyBody) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(frame(messages.encode(Reply(request_id, body))))
-
-
-async def serve(home: Home, socket: Path, device: str, leave_with_parent: bool) -> None:
-    """Answer requests on ``socket`` until SIGTERM or SIGINT, or until the parent has gone.
-
-    Raises:
-        OSError: another worker listens there already.
-    """
-    await _claim(socket)
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if leave_with_parent:
-        # Our standard input is a pipe that the parent holds: it ends when the parent does.
-        loop.add_reader(sys.stdin.fileno(), partial(_parent_left, loop, stop))
-    worker = Worker(home, device)
-    server = await loop.create_unix_server(lambda: _Connection(worker), str(socket))
-    socket.chmod(0o600)
-    loading = asyncio.create_task(worker.load())
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if loading.done():
-            loading.result()  # an encoder that cannot be loaded ends the process, with its reason
-        await stopping
-    finally:
-        server.close()
-        socket.unlink(missing_ok=True)
-        await worker.close()
-
-
-def _parent_left(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    if not os.read(sys.stdin.fileno(), 1024):
-        loop.remove_reader(sys.stdin.fileno())
-        stop.set()
-
-
-async def _claim(socket: Path) -> None:
-    """Make sure that nobody listens on ``socket``; asyncio clears away what a dead worker left."""
-    socket.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if socket.parent.stat().st_uid != os.getuid():
-        raise PermissionError(f"{socket.parent} belongs to somebody else")
-    try:
-        _, writer = await asyncio.open_unix_connection(str(socket))
-    except (FileNotFoundError, ConnectionRefusedError):
-        return
-    writer.close()
-    raise OSError(f"another worker is listening on {socket}")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a worker (``python -m retrieval.serving.worker``)."""
-    parser = argparse.ArgumentParser(description="The retrieval worker of Magic Pencil.")
-    parser.add_argument("--home", type=Path, required=True)
-    parser.add_argument("--socket", type=Path, required=True)
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--leave-with-parent", action="store_true")
-    options = parser.parse_args(arguments)
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-    # On a small machine the bot's heartbeat comes before our arithmetic.
-    os.nice(5)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(
-            serve(Home(options.home), options.socket, options.device, options.leave_with_parent)
-        )
-    # The encoder's thread may be in the middle of a batch that nobody waits for.
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

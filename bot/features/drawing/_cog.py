@@ -19,6 +19,9 @@ _NO_DRAWING = (
     "There is no picture in that message, or I cannot see it. Use `/match` with the drawing as a "
     "file, or mention me in the message that holds it."
 )
+_TOO_MANY = (
+    f"I look at up to {uploads.MAX_DRAWINGS} drawings of a message; send the others in another one."
+)
 
 
 class Drawing(commands.Cog):
@@ -86,15 +89,21 @@ class Drawing(commands.Cog):
                 await self._remember(ready, message)
             except Exception as error:
                 failures.append(error)
+        if len(attachments) > uploads.MAX_DRAWINGS:
+            failures.append(UserError(_TOO_MANY))
         for failure in failures:
             await errors.tell(interaction, failure)
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
         """Answer a drawing that mentions the bot, or is posted in the drawing channel."""
-        if message.author.bot or message.webhook_id or not message.attachments:
+        if message.author.bot or message.webhook_id:
             return
         try:
+            if not message.attachments:
+                if self.bot.user is not None and self.bot.user.mention in message.content:
+                    raise UserError(_NO_DRAWING)  # asked for by name; replies only ping
+                return
             source = await self._why_answer(message)
             if source is not None:
                 await self._answer_message(message, source)
@@ -126,6 +135,8 @@ class Drawing(commands.Cog):
                 await self._remember(ready, sent)
             except Exception as error:
                 await errors.tell_author(message, error)
+        if len(pictures) > uploads.MAX_DRAWINGS:
+            await errors.tell_author(message, UserError(_TOO_MANY))
 
     async def _remember(self, ready: Answer, message: discord.Message) -> None:
         async with self.bot.store.write() as session:

@@ -139,6 +139,7 @@ async def test_drawing_channel_answers_up_to_four_of_several_drawings(world):
         await w.mia.send(w.channel, attachments=five)
         stored = await _stored(w)
         assert len(stored) == 4
+        assert "up to 4" in _private_messages(w)[-1]
         assert {d.source for d in stored} == {DrawingSource.CHANNEL}
         assert all(d.card_message_id for d in stored)
 
@@ -276,9 +277,23 @@ async def test_a_mention_that_fails_is_told_to_the_author_and_not_to_the_channel
         text = f"<@{w.bot.user.id}>"
         message = await w.mia.send(w.channel, text, attachments=[("cut.png", FISH[1][:300])])
         assert w.channel.last_message.id == message.id
+        assert "damaged" in _private_messages(w)[-1]
+
+
+def _private_messages(w: World) -> list[str]:
+    """Return what the bot wrote to Mia alone."""
+    private = w.env.backend.get_dm_channel(w.mia.id)
+    return [message.content for message in w.env.backend.messages[private.id].values()]
+
+
+async def test_a_mention_without_a_drawing_is_told_what_is_missing_but_a_reply_is_not(world):
+    async with world as w:
+        card = (await w.mia.slash(w.channel, "match", drawing=FISH)).response
+        await w.mia.send(w.channel, "haha", reply_to=card)
         private = w.env.backend.get_dm_channel(w.mia.id)
-        said = [m.content for m in w.env.backend.messages[private.id].values()]
-        assert any("damaged" in content for content in said)
+        assert not w.env.backend.messages.get(private.id)
+        await w.mia.send(w.channel, f"<@{w.bot.user.id}> hello?")
+        assert "no picture" in _private_messages(w)[-1]
 
 
 async def test_a_mention_that_fails_is_told_briefly_in_the_channel_when_the_author_takes_no_dms(

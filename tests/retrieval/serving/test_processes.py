@@ -37,7 +37,10 @@ HAMMER = drawings.render_png("hammer")
 PATIENCE = 120.0  # seconds that a worker may take to load torch on a machine with other work
 
 # A worker whose loading is replaced; the rest of the process is as it is.
-LOADS = "import sys, time, retrieval.serving.worker as w; real = w._load; w._load = {}; w.main()"
+LOADS = (
+    "import sys, time, retrieval.serving.process as p, retrieval.serving.worker as w;"
+    "real = w._load; w._load = {}; p.main()"
+)
 SLOWLY = "lambda *a: (time.sleep(1), real(*a))[1]"
 NOTHING = (
     "lambda *a: (type('E', (), dict.fromkeys(('embed_sketches', 'embed_photos', 'name', 'device')))"
@@ -236,7 +239,7 @@ async def test_a_worker_from_its_first_moment_to_its_last(indexed, tmp_path):
         assert not (await client.health()).ready
         match = asyncio.create_task(client.match(FISH, ("shared",), timeout=PATIENCE))
         second = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "retrieval.serving.worker", *options,
+            sys.executable, "-m", "retrieval.serving.process", *options,
             cwd=ROOT, stderr=subprocess.PIPE,
         )  # fmt: skip
         _, words = await second.communicate()
