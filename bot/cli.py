@@ -105,6 +105,8 @@ def demo(
     from bot import demo as bot_demo
 
     settings = _settings()
+    if once is None:
+        bot_demo.check_port(port)
     with reported_errors(as_json=False):
         bot_demo.prepare(settings, photos)
         if once is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -43,6 +44,17 @@ _REFRESH_SECONDS = 0.5
 _BUILD_ECHO_SECONDS = 10.0
 # The simulation waits this long for a command to be answered, a first rebuild included.
 _SETTLE_SECONDS = 600.0
+
+
+def check_port(port: int) -> None:
+    """Find out, before anything that takes long, that the page can be served on this port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or "not a port"
+            fail("port", f"Port {port}: {reason}. Choose another, such as PORT=8081.", False)
 
 
 def prepare(settings: Settings, photos: Path | None) -> None:
@@ -99,10 +111,7 @@ def serve(settings: Settings, port: int) -> None:
         message = 'The demo needs one more package: pip install "magic-pencil[demo]"'
         fail("demo", message, as_json=False)
     logs.configure(settings.model_copy(update={"log_level": "warning"}))
-    try:
-        asyncio.run(_serve(settings, port))
-    except OSError as error:
-        fail("port", f"Port {port}: {error.strerror}. Try PORT=8081.", as_json=False)
+    asyncio.run(_serve(settings, port))
 
 
 async def _serve(settings: Settings, port: int) -> None:

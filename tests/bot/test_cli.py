@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -115,6 +116,16 @@ def test_demo_without_pictures_says_so(tmp_path):
     done = _run("demo", "--photos", str(tmp_path / "empty"), home=tmp_path)
     assert done.returncode == 1
     assert "no picture" in done.stderr
+
+
+def test_demo_on_a_port_that_is_taken_says_so_at_once(tmp_path, pictures):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = _run("demo", "--photos", str(pictures), "--port", port, home=tmp_path)
+    assert done.returncode == 1
+    assert f"Port {port}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "collections").exists(), "nothing was built in vain"
 
 
 def test_demo_serves_its_page_until_it_is_told_to_stop(tmp_path, pictures):
