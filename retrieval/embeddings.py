@@ -44,12 +44,20 @@ class EmbeddingCache:
         folder.mkdir(parents=True, exist_ok=True)
         key = hashlib.sha256(f"{encoder}\n{preprocessing}".encode()).hexdigest()[:24]
         self._dim = dim
-        # Each row is a transaction of its own: builds of two collections share this file, and one
-        # that reads for minutes must not lock the other out.
-        self._database = sqlite3.connect(folder / f"{key}.sqlite", timeout=30, isolation_level=None)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.executescript(_SCHEMA)
+        file = folder / f"{key}.sqlite"
+        try:
+            self._database = _open(file)
+        except sqlite3.OperationalError:
+            raise  # locked, or no room: the file itself is sound
+        except sqlite3.DatabaseError:
+            # Damaged. It holds nothing that cannot be computed again.
+            for part in (
+                file,
+                file.with_name(f"{file.name}-wal"),
+                file.with_name(f"{file.name}-shm"),
+            ):
+                part.unlink(missing_ok=True)
+            self._database = _open(file)
 
     def __enter__(self) -> Self:
         return self
@@ -96,3 +104,18 @@ class EmbeddingCache:
                 for photo_id, vector in items
             ],
         )
+
+
+def _open(file: Path) -> sqlite3.Connection:
+    # Each row is a transaction of its own: builds of two collections share this file, and one that
+    # reads for minutes must not lock the other out.
+    database = sqlite3.connect(file, timeout=30, isolation_level=None)
+    try:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("PRAGMA synchronous=NORMAL")
+        database.executescript(_SCHEMA)
+        database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except BaseException:
+        database.close()
+        raise
+    return database

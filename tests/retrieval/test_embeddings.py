@@ -114,3 +114,15 @@ def test_two_builds_may_read_at_the_same_time(opened, tmp_path):
         thread.start()
         assert done.wait(10)
         np.testing.assert_array_equal(cache.get(PHOTO), VECTOR)
+
+
+def test_a_damaged_cache_is_begun_anew(opened, tmp_path):
+    with opened() as cache:
+        cache.put([(PHOTO, VECTOR)])
+    (file,) = (tmp_path / "cache").glob("*.sqlite")
+    file.write_bytes(b"this is no database " * 500)
+    with opened() as cache:
+        assert cache.get(PHOTO) is None
+        cache.put([(PHOTO, VECTOR)])
+    with opened() as cache:
+        np.testing.assert_array_equal(cache.get(PHOTO), VECTOR)
