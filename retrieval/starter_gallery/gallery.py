@@ -27,7 +27,7 @@ from retrieval.starter_gallery.debian import (
 )
 
 FOLDER = "starter-gallery"
-SOURCE = f"https://packages.debian.org/{PACKAGE}"
+SOURCE = f"Debian package {PACKAGE}"
 LONGEST_SIDE = 640
 # Many stamps are tiny: enlarged a little they can be enjoyed, and JPEG keeps more of them.
 SHORTEST_LONG_SIDE = 320
