@@ -61,9 +61,9 @@ def prepare(settings: Settings, photos: Path | None) -> None:
     """Fetch the starter gallery unless a folder is given, and index what has changed.
 
     Raises:
-        GalleryUnavailableError: the starter gallery cannot be fetched here.
+        typer.Exit: the starter gallery cannot be fetched here; why has been said.
         OSError: the folder is not there or holds no picture.
-        BuildError: nothing in it can be read.
+        RetrievalError: nothing in it can be read.
     """
     from retrieval.starter_gallery import GalleryUnavailableError, fetch
 

@@ -11,6 +11,7 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 
+import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 _PUBLIC_NOTE_SECONDS = 30
 _UNKNOWN_INTERACTION = 10062
+# Discord says no, or cannot be asked.
+_OUT_OF_REACH = (discord.HTTPException, aiohttp.ClientError, OSError)
 
 
 class UserError(Exception):
@@ -140,13 +143,15 @@ async def tell(interaction: discord.Interaction, error: BaseException) -> None:
                 # "thinking…" is for all to see, and what is sent next takes its place and is as
                 # public (discord-api-docs#2866). So it is finished, and goes once they know.
                 await interaction.edit_original_response(content="✏️")
-                await interaction.followup.send(text, ephemeral=True)
-                await interaction.delete_original_response()
+                try:
+                    await interaction.followup.send(text, ephemeral=True)
+                finally:
+                    await interaction.delete_original_response()
                 return
         await interaction.followup.send(text, ephemeral=True)
-    except discord.HTTPException as refusal:
-        if refusal.code != _UNKNOWN_INTERACTION:
-            log.warning("could not tell a person what went wrong", status=refusal.status)
+    except _OUT_OF_REACH as refusal:
+        if getattr(refusal, "code", None) != _UNKNOWN_INTERACTION:
+            log.warning("could not tell a person what went wrong", reason=type(refusal).__name__)
 
 
 async def tell_author(message: discord.Message, error: BaseException) -> None:
@@ -158,7 +163,7 @@ async def tell_author(message: discord.Message, error: BaseException) -> None:
     try:
         where = f" (about {message.jump_url})" if message.guild else ""
         await message.author.send(text + where)
-    except discord.HTTPException:
+    except _OUT_OF_REACH:
         # Their direct messages are closed.
-        with contextlib.suppress(discord.HTTPException):
+        with contextlib.suppress(*_OUT_OF_REACH):
             await message.reply(text, delete_after=_PUBLIC_NOTE_SECONDS, mention_author=True)

@@ -202,10 +202,6 @@ def _told_privately(result):
     return messages[0]
 
 
-async def test_every_sentence_is_another_one():
-    assert len({says for _, says in BAD.values()}) == len(BAD)
-
-
 async def test_one_bad_file_among_several_does_not_keep_the_others_from_their_answer(world):
     async with world as w:
         bad = ("cut.png", FISH[1][:300])
@@ -270,6 +266,14 @@ async def test_discord_refusing_the_upload_is_told_in_private(world):
         w.env.inject_error("PATCH", "/webhooks/*/messages/@original", status=413, code=40005)
         told = _told_privately(await w.mia.slash(w.channel, "match", drawing=FISH))
         assert "Discord refused" in told.content
+
+
+async def test_nothing_is_left_to_see_when_discord_takes_not_even_the_private_note(world):
+    async with world as w:
+        w.env.inject_error("POST", "/webhooks/*", status=500, times=None)
+        result = await w.mia.slash(w.channel, "match", drawing=("cut.png", FISH[1][:300]))
+        assert result.response is None
+        assert result.followups == []
 
 
 async def test_a_mention_that_fails_is_told_to_the_author_and_not_to_the_channel(world):
