@@ -89,9 +89,8 @@ def reported_errors(as_json: bool) -> Iterator[None]:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[reports.Progress], None]]:
-    """Show how far a build is, one line a stage."""
-    names = {"reading": "Reading files", "encoding": "Encoding", "publishing": "Publishing"}
+def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far long work is, one line a stage: told its name, what is done, of how many."""
     columns = (
         TextColumn("{task.description:<14}"),
         BarColumn(),
@@ -101,9 +100,17 @@ def progress_bar() -> Iterator[Callable[[reports.Progress], None]]:
     with Progress(*columns, console=watch) as bar:
         tasks: dict[str, Any] = {}
 
-        def show(progress: reports.Progress) -> None:
-            if progress.stage not in tasks:
-                tasks[progress.stage] = bar.add_task(names[progress.stage])
-            bar.update(tasks[progress.stage], completed=progress.done, total=progress.total)
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage)
+            bar.update(tasks[stage], completed=done, total=total)
 
         yield show
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[reports.Progress], None]]:
+    """Show how far a build is."""
+    names = {"reading": "Reading files", "encoding": "Encoding", "publishing": "Publishing"}
+    with progress_bars() as show:
+        yield lambda progress: show(names[progress.stage], progress.done, progress.total)

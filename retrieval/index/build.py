@@ -7,18 +7,17 @@ is left half-made is cleared away by the next build.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from filelock import FileLock, Timeout
 from PIL import Image
 
-from retrieval import images, library, photos, thumbnails
+from retrieval import images, library, photos, readahead, thumbnails
 from retrieval.embeddings import EmbeddingCache, FloatArray
 from retrieval.home import Home
 from retrieval.index import publish
@@ -32,11 +31,7 @@ from retrieval.index.generation import (
 from retrieval.library import PhotoFile
 from retrieval.reports import BuildReport, Progress, Unreadable
 
-BATCH = 16
-READERS = 2
-
 Report = Callable[[Progress], None]
-_Item = TypeVar("_Item")
 
 
 class Embedder(Protocol):
@@ -162,8 +157,8 @@ def _encode(
             return photo_id, None, error.strerror or "could not be read"
 
     done = 0
-    with ThreadPoolExecutor(READERS, thread_name_prefix="photo-reader") as pool:
-        for batch in _batches(_map_ahead(pool, read, todo, 4 * BATCH), BATCH):
+    with ThreadPoolExecutor(readahead.READERS, thread_name_prefix="photo-reader") as pool:
+        for batch in readahead.batches(read, todo, pool):
             good = [(photo_id, prepared) for photo_id, prepared, reason in batch if not reason]
             for photo_id, _, reason in batch:
                 if reason:
@@ -233,23 +228,3 @@ def _previous_ids(folder: Path) -> set[str]:
 def _indexed(photo_id: str, file: PhotoFile) -> IndexedPhoto:
     about = library.describe(file)
     return IndexedPhoto(photo_id, file.name, about.title, about.credit, about.licence)
-
-
-def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
-
-
-def _map_ahead(
-    pool: ThreadPoolExecutor,
-    function: Callable[[_Item], Any],
-    items: Sequence[_Item],
-    ahead: int,
-) -> Iterator[Any]:
-    """Map in order, with at most ``ahead`` results waiting: photos are large once decoded."""
-    waiting = [pool.submit(function, item) for item in items[:ahead]]
-    for position in range(len(items)):
-        yield waiting.pop(0).result()
-        if position + ahead < len(items):
-            waiting.append(pool.submit(function, items[position + ahead]))

@@ -15,7 +15,7 @@ from pathlib import Path
 import faiss
 from torch import Tensor
 
-from retrieval import images, index, library, sketches, thumbnails
+from retrieval import drawings, images, index, library, sketches, thumbnails
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder
 from retrieval.home import Home
@@ -72,16 +72,13 @@ class Engine:
         """
         started = time.perf_counter()
         try:
-            image = images.decode(drawing)
-            sketch = sketches.canonicalise(image)
+            decoded = drawings.decode(drawing)
         except images.ImageError as error:
             raise RetrievalError(error.reason, str(error)) from error
         except sketches.BlankDrawingError as error:
             raise RetrievalError("blank", str(error)) from error
-        network_input = self.encoder.prepare_sketch(sketch)
-        seen_on = sketches.background(image)
-        flat = images.flatten(image, (seen_on, seen_on, seen_on))
-        shown = images.encode_png(flat, DRAWING_SIDE)
+        network_input = self.encoder.prepare_sketch(decoded.sketch)
+        shown = images.encode_png(decoded.flattened(), DRAWING_SIDE)
         return PreparedDrawing(network_input, shown, _milliseconds(started))
 
     def search(

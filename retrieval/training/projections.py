@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional
 
 from retrieval.encoder.network import SketchPhotoNetwork
-from retrieval.training.metrics import Quality, retrieval_quality
+from retrieval.evaluation import metrics
 from retrieval.training.objectives import CosineClassifier, cross_domain_contrast
 
 
@@ -126,15 +126,15 @@ def train_projections(
         schedule.step()
 
 
-def evaluate(network: SketchPhotoNetwork, sketches: Domain, photos: Domain) -> Quality:
+def evaluate(network: SketchPhotoNetwork, sketches: Domain, photos: Domain) -> metrics.Scores:
     """Retrieve photos for drawings, both as they are (their first view)."""
     with torch.inference_mode():
-        return retrieval_quality(
-            network.project(sketches.features[:, 0], network.sketch_head),
-            sketches.categories,
-            network.project(photos.features[:, 0], network.photo_head),
-            photos.categories,
-        )
+        drawn = network.project(sketches.features[:, 0], network.sketch_head)
+        taken = network.project(photos.features[:, 0], network.photo_head)
+    return metrics.evaluate(
+        metrics.Embedded(drawn, sketches.categories, sketches.instances),
+        metrics.Embedded(taken, photos.categories, photos.instances),
+    )
 
 
 def _loss(

@@ -69,7 +69,7 @@ def test_db_upgrade_and_backup(tmp_path):
 def test_every_command_explains_itself():
     runner = CliRunner()
     text = runner.invoke(app, ["--help"]).stdout
-    for command in ("run", "bot", "worker", "demo", "match", "index", "db", "health"):
+    for command in ("run", "bot", "worker", "demo", "match", "index", "evaluate", "db", "health"):
         assert f"│ {command} " in text
         said = runner.invoke(app, [command, "--help"])
         assert said.exit_code == 0

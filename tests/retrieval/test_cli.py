@@ -177,7 +177,7 @@ def test_help_answers_without_loading_torch():
     code = """
 import sys
 from bot.cli import app
-for command in ("match", "index", "worker", "health"):
+for command in ("match", "index", "evaluate", "worker", "health"):
     try:
         app([command, "--help"])
     except SystemExit as end:
@@ -188,4 +188,4 @@ assert not {"torch", "faiss"} & set(sys.modules)
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.count("Usage") == 4
+    assert run.stdout.count("Usage") == 5

@@ -1,0 +1,49 @@
+"""A drawing as it was sent to its picture and canonical sketch, whether it is live or measured.
+
+What :mod:`retrieval.photos` is for photos. One way only, or what is measured would not be what
+members get.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from retrieval import images, sketches
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A decoded drawing (RGB or RGBA) and the canonical sketch made of it (mode L)."""
+
+    image: Image.Image
+    sketch: Image.Image
+
+    def flattened(self) -> Image.Image:
+        """Return it as it may be shown: RGB, laid on black if white chalk would vanish on white."""
+        seen_on = sketches.background(self.image)
+        return images.flatten(self.image, (seen_on, seen_on, seen_on))
+
+
+def decode(data: bytes) -> Drawing:
+    """Decode and canonicalise an untrusted upload.
+
+    Raises:
+        ImageError: it is no picture that we read.
+        BlankDrawingError: nothing is drawn on it.
+    """
+    image = images.decode(data)
+    return Drawing(image, sketches.canonicalise(image))
+
+
+def read(path: Path) -> Drawing:
+    """Read a drawing's file as :func:`decode` does an upload's bytes.
+
+    Raises:
+        ImageError, BlankDrawingError: as :func:`decode`.
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        return decode(file.read(images.MAX_BYTES + 1))  # one more tells that it is too large

@@ -1,0 +1,43 @@
+"""How good an encoder is: drawings and photos in folders, in; figures of retrieval quality, out.
+
+`metrics` ranks and scores embeddings and is what training measures with too; around it stand the
+reading of folders, the bootstrap and the report. Nothing here trains or serves.
+"""
+
+from retrieval.evaluation.folders import Collection, Picture, Unreadable, read
+from retrieval.evaluation.intervals import Intervals, bootstrap
+from retrieval.evaluation.measure import Measurement, measure
+from retrieval.evaluation.metrics import FIGURES, UNKNOWN, Embedded, Scores, evaluate, rank
+from retrieval.evaluation.pictures import render
+from retrieval.evaluation.report import (
+    CategoryRow,
+    category_rows,
+    document,
+    left_out,
+    tables,
+    write_csv,
+)
+
+__all__ = [
+    "FIGURES",
+    "UNKNOWN",
+    "CategoryRow",
+    "Collection",
+    "Embedded",
+    "Intervals",
+    "Measurement",
+    "Picture",
+    "Scores",
+    "Unreadable",
+    "bootstrap",
+    "category_rows",
+    "document",
+    "evaluate",
+    "left_out",
+    "measure",
+    "rank",
+    "read",
+    "render",
+    "tables",
+    "write_csv",
+]
