@@ -6,61 +6,63 @@ were hashed are the ones parsed. `torch.load` must not enter here: a pickle can 
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 import safetensors.torch
+import torch
 from safetensors import SafetensorError
+from torch import nn
 
-from retrieval.encoder.network import BACKBONES, SketchPhotoNetwork
+from retrieval.encoder.network import NetworkSpec, SketchPhotoNetwork
 from retrieval.sketches import CANONICAL_VERSION
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _KEY: Final = "magic_pencil"
+_COUNTERS: Final = "num_batches_tracked"  # no use without training
 
 
 class EncoderError(RuntimeError):
     """Say why an encoder could not be loaded."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a checkpoint says about itself; all of it is needed to use the weights rightly."""
 
     name: str
-    backbone: str
-    size: int  # pixels a side
-    learned: int
-    kept: int
-    kept_weight: float
+    network: NetworkSpec
     recipe: str
     canonical_version: int = CANONICAL_VERSION
     format: int = FORMAT
-
-    @property
-    def dim(self) -> int:
-        """Length of an embedding."""
-        return self.learned + self.kept
-
-    def network(self) -> SketchPhotoNetwork:
-        """Build the network that the weights fit, untrained."""
-        return SketchPhotoNetwork(self.backbone, self.learned, self.kept, self.kept_weight)
 
 
 def save(path: Path, network: SketchPhotoNetwork, metadata: Metadata) -> str:
     """Write a checkpoint; returns its SHA-256. Matrices are kept in half precision."""
     tensors = {
         name: value.half().contiguous() if value.ndim > 1 else value.float().contiguous()
-        for name, value in network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
+        for name, value in own_state(network).items()
+        if not name.endswith(_COUNTERS)
     }
-    data = safetensors.torch.save(tensors, {_KEY: json.dumps(dataclasses.asdict(metadata))})
+    data = safetensors.torch.save(tensors, {_KEY: msgspec.json.encode(metadata).decode()})
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(data)
+    part.replace(path)
     return hashlib.sha256(data).hexdigest()
+
+
+def own_state(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a module's state; what two names share is there once, under the first of them."""
+    seen: set[int] = set()
+    own = {}
+    for name, value in module.state_dict(keep_vars=True).items():
+        if id(value) not in seen:
+            seen.add(id(value))
+            own[name] = value.detach()
+    return own
 
 
 def load(path: Path, digest: str | None = None) -> tuple[SketchPhotoNetwork, Metadata, str]:
@@ -81,39 +83,69 @@ def load(path: Path, digest: str | None = None) -> tuple[SketchPhotoNetwork, Met
             f"(SHA-256 {found[:12]}…, expected {digest[:12]}…). Install Magic Pencil again."
         )
     try:
-        metadata = _metadata(data)
-        network = metadata.network()
+        metadata, old = _metadata(data)
+        network = SketchPhotoNetwork(metadata.network)
         tensors = {name: t.float() for name, t in safetensors.torch.load(data).items()}
-        absent, unknown = network.load_state_dict(tensors, strict=False)
+        if old:
+            tensors = _renamed(tensors)
+        _, unknown = network.load_state_dict(tensors, strict=False)
     except (SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
         raise EncoderError(f"{path.name} is not a Magic Pencil checkpoint: {error}") from error
-    absent = [name for name in absent if not name.endswith("num_batches_tracked")]
-    if absent or unknown:
-        raise EncoderError(f"{path.name} does not fit its network: {[*absent, *unknown][:3]}")
+    wanted = {name for name in own_state(network) if not name.endswith(_COUNTERS)}
+    if absent := sorted(wanted - set(tensors)) or unknown:
+        raise EncoderError(f"{path.name} does not fit its network: {absent[:3]}")
     return network.eval().requires_grad_(False), metadata, found
 
 
-def _metadata(data: bytes) -> Metadata:
-    """Parse the header's metadata; anything unknown is refused rather than guessed."""
+def _metadata(data: bytes) -> tuple[Metadata, bool]:
+    """Parse the header's metadata; anything unknown is refused rather than guessed.
+
+    Also says whether the file is of format 1.
+    """
     length = int.from_bytes(data[:8], "little")
     if length > len(data):
         raise ValueError("the header is cut off")
     header = json.loads(data[8 : 8 + length])
     fields = json.loads(header["__metadata__"][_KEY])
-    known = {field.name for field in dataclasses.fields(Metadata)}
-    if not isinstance(fields, dict) or set(fields) != known:
-        raise ValueError(f"metadata must hold exactly {sorted(known)}")
-    metadata = Metadata(**fields)
-    if metadata.format != FORMAT:
-        raise ValueError(f"format {metadata.format}, this version reads {FORMAT}")
-    if metadata.backbone not in BACKBONES:
-        raise ValueError(f"unknown backbone {metadata.backbone!r}")
+    old = fields.get("format") == 1
+    if old:
+        fields = _second_format(fields)
+    # Versions first, so that an older or newer file is told apart from a broken one.
+    if fields.get("format") != FORMAT:
+        raise ValueError(f"format {fields.get('format')}, this version reads {FORMAT}")
+    metadata = msgspec.convert(fields, Metadata)
     if metadata.canonical_version != CANONICAL_VERSION:
         raise ValueError(
             f"trained on canonical sketches version {metadata.canonical_version}, "
             f"this version draws {CANONICAL_VERSION}"
         )
-    for number in (metadata.size, metadata.learned, metadata.kept):
-        if not isinstance(number, int) or not 0 <= number <= 4096:
-            raise ValueError(f"impossible size {number!r}")
-    return metadata
+    return metadata, old
+
+
+def _second_format(fields: dict[str, Any]) -> dict[str, Any]:
+    """Say in format 2 what a file of format 1 says; the encoder shipped first is one."""
+    trunk = {"backbone": fields["backbone"], "size": fields["size"]}
+    blocks = [
+        {"dim": fields["learned"], "weight": 1.0},
+        {"dim": fields["kept"], "weight": fields["kept_weight"] ** 2},
+    ]
+    network = {"sketch": [trunk], "photo": [trunk], "blocks": blocks, "shared": "trunks"}
+    kept = {key: fields[key] for key in ("name", "recipe", "canonical_version")}
+    return {**kept, "network": network, "format": FORMAT}
+
+
+def _renamed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Give tensors of format 1 their names of format 2."""
+    renamed = {
+        name.replace("backbone.", "sketch.trunks.0.backbone.", 1): value
+        for name, value in tensors.items()
+        if name.startswith("backbone.")
+    }
+    for domain in ("sketch", "photo"):
+        renamed[f"{domain}.means.0"] = tensors[f"{domain}_head.mean"]
+        for part in ("weight", "bias"):
+            renamed[f"{domain}.heads.0.{part}"] = tensors[f"{domain}_head.learned.{part}"]
+        kept = tensors["kept.weight"]
+        renamed[f"{domain}.heads.1.weight"] = kept
+        renamed[f"{domain}.heads.1.bias"] = torch.zeros(len(kept))
+    return renamed

@@ -30,25 +30,29 @@ class Encoder:
     def __init__(
         self, network: SketchPhotoNetwork, metadata: Metadata, digest: str, device: torch.device
     ) -> None:
-        fold_batch_norm(network.backbone)
+        fold_batch_norm(network)
         # channels_last halves the time of depthwise convolutions on CPUs.
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if device.type == "cuda":
-            self._network.backbone.half()
+        # Trunks in half precision where that is fast; heads and norms stay in single.
+        self._dtype = torch.float16 if device.type == "cuda" else torch.float32
+        for branch in (self._network.sketch, self._network.photo):
+            branch.trunks.to(self._dtype)
         self.name = metadata.name
         self.digest = digest
-        self.dim = metadata.dim
-        self.size = metadata.size
-        self.preprocessing = preprocessing.version(metadata.size)
+        spec = metadata.network
+        self.dim = spec.dim
+        self.sketch_size = max(trunk.size for trunk in spec.sketch)
+        self.photo_size = max(trunk.size for trunk in spec.photo)
+        self.preprocessing = preprocessing.version(self.sketch_size, self.photo_size)
         self.device = device
 
     def prepare_sketch(self, image: Image.Image) -> torch.Tensor:
-        """Turn a canonical sketch (mode L) into uint8 (3, size, size). Thread-safe."""
-        return preprocessing.prepare_sketch(image, self.size)
+        """Turn a canonical sketch (mode L) into uint8 (3, side, side). Thread-safe."""
+        return preprocessing.prepare_sketch(image, self.sketch_size)
 
     def prepare_photo(self, image: Image.Image) -> torch.Tensor:
-        """Turn an RGB photo into uint8 (3, size, size). Thread-safe."""
-        return preprocessing.prepare_photo(image, self.size)
+        """Turn an RGB photo into uint8 (3, side, side). Thread-safe."""
+        return preprocessing.prepare_photo(image, self.photo_size)
 
     def embed_sketches(self, batch: Sequence[torch.Tensor]) -> npt.NDArray[np.float32]:
         """Embed prepared sketches; returns float32 (n, dim), rows of unit length."""
@@ -64,10 +68,8 @@ class Encoder:
         if not batch:
             return np.zeros((0, self.dim), np.float32)
         with torch.inference_mode():
-            pixels = preprocessing.scaled(torch.stack(list(batch)).to(self.device))
-            if self.device.type == "cuda":
-                pixels = pixels.half()
-            rows = embed(pixels.to(memory_format=torch.channels_last))
+            pixels = torch.stack(list(batch)).to(self.device)
+            rows = embed(pixels.to(self._dtype, memory_format=torch.channels_last))
             return np.ascontiguousarray(rows.float().cpu().numpy())
 
 
@@ -78,10 +80,11 @@ def load_encoder(path: Path | None = None, device: str = "auto") -> Encoder:
     """
     digest = None if path else SHIPPED_DIGEST
     network, metadata, found = checkpoint.load(path or WEIGHTS / f"{SHIPPED}.safetensors", digest)
-    return Encoder(network, metadata, found, _device(device))
+    return Encoder(network, metadata, found, usable_device(device))
 
 
-def _device(name: str) -> torch.device:
+def usable_device(name: str) -> torch.device:
+    """Return the device of that name, or the best one for "auto". Raises EncoderError."""
     if name == "auto":
         mps = torch.backends.mps.is_available()
         return torch.device("cuda" if torch.cuda.is_available() else "mps" if mps else "cpu")

@@ -1,75 +1,230 @@
-"""The network: one frozen backbone, one linear head for drawings and one for photos.
+"""The network: a branch for drawings and a branch for photos that end in one space.
 
-Only layers and arithmetic: no files, no pixels' preprocessing, no devices chosen. An embedding is
-two unit vectors side by side, scaled by their weights: a *learned* projection in which drawings and
-photos of the same thing meet, and a *kept* projection (principal components of the centred ImageNet
-features, the same for both domains) which knows many things the drawings in training never showed.
+Only layers and arithmetic: no files, no decoding, no devices chosen. A branch is one or more
+*trunks* (backbones, each with its own input size) that give *levels* of features, and a linear head
+for each *block* of the embedding. Blocks are scaled to unit length and weighted, so that the inner
+product of two embeddings is the weighted mean of the blocks' cosines. The two branches may share
+everything (a Siamese network, Bromley et al. 1993), their trunks only, or nothing (Sangkloy et al.
+2016).
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal, cast
 
+import msgspec
 import timm
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-BACKBONES: Final = ("tf_efficientnet_lite0",)
+_GRID_STRIDE: Final = 16
+
+Dim = Annotated[int, msgspec.Meta(ge=1, le=4096)]
+Side = Annotated[int, msgspec.Meta(ge=32, le=1024)]
 
 
-class Head(nn.Module):
-    """Centre one domain's features and project them into the learned space.
+class TrunkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A backbone by its name in timm, and the pixels a side that it is given.
 
-    `mean` is that domain's mean feature: taking it away removes most of what tells a drawing from a
-    photo and leaves what tells a cat from a cup.
+    `grid` asks for a second level of features: those at 1/16 of the resolution, averaged in a grid
+    of so many cells a side, which know where things are and which way they face. `multi_scale` puts
+    two shallow networks beside the backbone that see the picture small (Wang et al. 2014, "Deep
+    Ranking", figure 3).
     """
 
-    mean: torch.Tensor
+    backbone: str
+    size: Side
+    grid: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    multi_scale: bool = False
 
-    def __init__(self, features: int, learned: int) -> None:
+
+class BlockSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of the embedding: its length, and the share of its cosine in the whole's."""
+
+    dim: Dim
+    weight: Annotated[float, msgspec.Meta(gt=0, le=100)] = 1.0
+
+
+class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything needed to build a network that given weights fit."""
+
+    sketch: tuple[TrunkSpec, ...]
+    photo: tuple[TrunkSpec, ...]
+    blocks: tuple[BlockSpec, ...]
+    shared: Literal["everything", "trunks", "nothing"] = "nothing"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built."""
+        if not (self.sketch and self.photo and self.blocks):
+            raise ValueError("a network needs a trunk for drawings, one for photos, and a block")
+        for trunk in (*self.sketch, *self.photo):
+            # A name in timm's own registry; never one that a hub would be asked for.
+            if not timm.is_model(trunk.backbone):
+                raise ValueError(f"unknown backbone {trunk.backbone!r}")
+        if self.shared != "nothing" and self.sketch != self.photo:
+            raise ValueError("branches that share their trunks must have the same")
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return sum(block.dim for block in self.blocks)
+
+
+class Trunk(nn.Module):
+    """A backbone and the scaling of values that it was trained with; gives levels of features.
+
+    `widths` are the levels' lengths: the pooled features, then those that the spec asks for.
+    """
+
+    shift: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, spec: TrunkSpec) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(features))
-        self.learned = nn.Linear(features, learned)
+        self.size = spec.size
+        self.grid = spec.grid
+        # pretrained=False: nothing is ever fetched; the weights come from the checkpoint.
+        net: Any = timm.create_model(spec.backbone, pretrained=False, num_classes=0)
+        self.backbone: Any = net
+        self.widths = [int(net.head_hidden_size)]
+        if spec.grid:
+            stages = [n for n, s in enumerate(net.feature_info) if s["reduction"] == _GRID_STRIDE]
+            if not stages:
+                raise ValueError(f"{spec.backbone} has no features at 1/{_GRID_STRIDE}")
+            self.stage = stages[-1]
+            self.widths.append(net.feature_info[self.stage]["num_chs"] * spec.grid**2)
+        self.low: nn.ModuleList | None = None
+        if spec.multi_scale:
+            self.low = nn.ModuleList(LowResolution(stride) for stride in (4, 8))
+            self.widths.append(LowResolution.width * len(self.low))
+        shift, scale = pixel_scaling(spec.backbone, net.pretrained_cfg)
+        self.register_buffer("shift", shift, persistent=False)
+        self.register_buffer("scale", scale, persistent=False)
 
-    def centred(self, features: torch.Tensor) -> torch.Tensor:
-        """Map features (n, features) to unit rows around their domain's mean."""
-        return functional.normalize(features - self.mean, dim=-1)
+    def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """Map pixels (n, 3, side, side) of any side, values 0 … 255, to levels (n, width)."""
+        if pixels.shape[-1] != self.size:
+            pixels = functional.interpolate(
+                pixels, size=(self.size, self.size), mode="bilinear", antialias=True
+            )
+        pixels = (pixels - self.shift) / self.scale
+        if not self.grid:
+            levels = [self.backbone(pixels)]
+        else:
+            last, (middle,) = self.backbone.forward_intermediates(pixels, indices=[self.stage])
+            cells = functional.adaptive_avg_pool2d(middle, self.grid).flatten(1)
+            levels = [self.backbone.forward_head(last), cells]
+        if self.low is not None:
+            levels.append(torch.cat([path(pixels) for path in self.low], dim=-1))
+        return [level.float() for level in levels]
 
-    def forward(self, centred: torch.Tensor) -> torch.Tensor:
-        """Map centred features to unit rows (n, learned)."""
-        return functional.normalize(self.learned(centred), dim=-1)
+
+def pixel_scaling(backbone: str, config: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what to take from values of 0 … 255 and what to divide by, (3, 1, 1) each."""
+    if backbone.startswith("tf_efficientnet_lite"):
+        # timm says 127.5 for both; the weights were trained with these.
+        return torch.full((3, 1, 1), 127.0), torch.full((3, 1, 1), 128.0)
+    mean, std = torch.tensor(config["mean"]), torch.tensor(config["std"])
+    return 255 * mean.view(3, 1, 1), 255 * std.view(3, 1, 1)
+
+
+class LowResolution(nn.Module):
+    """A shallow path of a multi-scale network: few layers, few pixels, little invariance."""
+
+    width: Final = 96 * 16
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 96, 8, stride=4, padding=4),
+            nn.BatchNorm2d(96),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveMaxPool2d(4),
+            nn.Flatten(),
+        )
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Map scaled pixels (n, 3, side, side) to features (n, width)."""
+        features: torch.Tensor = self.layers(functional.avg_pool2d(pixels, self.stride))
+        return features
+
+
+class Branch(nn.Module):
+    """Trunks side by side and a linear head for each block, for one domain.
+
+    `means` are each level's mean feature in that domain: taking it away removes most of what tells
+    a drawing from a photo and leaves what tells a cat from a cup.
+    """
+
+    def __init__(self, trunks: nn.ModuleList, blocks: tuple[BlockSpec, ...]) -> None:
+        super().__init__()
+        # ModuleList forgets what it holds; these are a Trunk each and a Linear each.
+        self.trunks: Any = trunks
+        self.blocks = blocks
+        widths = [width for trunk in trunks for width in cast(Trunk, trunk).widths]
+        self.means = nn.ParameterList(
+            nn.Parameter(torch.zeros(width), requires_grad=False) for width in widths
+        )
+        self.heads: Any = nn.ModuleList(nn.Linear(sum(widths), block.dim) for block in blocks)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Embed pixels (n, 3, side, side), values 0 … 255, as unit rows (n, dim)."""
+        return self.embed(self.levels(pixels))
+
+    def levels(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """Return every trunk's levels of features, in order."""
+        return [level for trunk in self.trunks for level in trunk(pixels)]
+
+    def embed(self, levels: list[torch.Tensor]) -> torch.Tensor:
+        """Map levels (n, width) to unit rows (n, dim)."""
+        rows = self.block_rows(self.centred(levels))
+        total = sum(block.weight for block in self.blocks)
+        parts = [
+            row * (block.weight / total) ** 0.5
+            for row, block in zip(rows, self.blocks, strict=True)
+        ]
+        return torch.cat(parts, dim=-1)
+
+    def block_rows(self, centred: torch.Tensor) -> list[torch.Tensor]:
+        """Map centred levels (n, widths) to unit rows (n, dim) of each block, not yet weighted."""
+        return [functional.normalize(head(centred), dim=-1) for head in self.heads]
+
+    def centred(self, levels: list[torch.Tensor]) -> torch.Tensor:
+        """Put levels (n, width) side by side, each as unit rows around its mean."""
+        rows = [
+            functional.normalize(level - mean, dim=-1)
+            for level, mean in zip(levels, self.means, strict=True)
+        ]
+        return torch.cat(rows, dim=-1)
 
 
 class SketchPhotoNetwork(nn.Module):
     """Embed drawings and photos into one space."""
 
-    def __init__(self, backbone: str, learned: int, kept: int, kept_weight: float) -> None:
+    def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
-        # pretrained=False: nothing is ever fetched; the weights come from the checkpoint.
-        net: Any = timm.create_model(backbone, pretrained=False, num_classes=0)
-        self.backbone: nn.Module = net
-        width = int(net.num_features)
-        self.sketch_head = Head(width, learned)
-        self.photo_head = Head(width, learned)
-        self.kept = nn.Linear(width, kept, bias=False)
-        self.kept_weight = kept_weight
+        self.spec = spec
+        trunks = nn.ModuleList(Trunk(trunk) for trunk in spec.sketch)
+        self.sketch = Branch(trunks, spec.blocks)
+        if spec.shared == "everything":
+            self.photo = self.sketch
+            return
+        if spec.shared == "nothing":
+            trunks = nn.ModuleList(Trunk(trunk) for trunk in spec.photo)
+        self.photo = Branch(trunks, spec.blocks)
 
     def embed_sketches(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Embed scaled pixels (n, 3, size, size) of drawings as unit rows (n, learned + kept)."""
-        return self.project(self.backbone(pixels).float(), self.sketch_head)
+        """Embed pixels (n, 3, side, side) of drawings as unit rows (n, dim)."""
+        rows: torch.Tensor = self.sketch(pixels)
+        return rows
 
     def embed_photos(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Embed scaled pixels (n, 3, size, size) of photos as unit rows (n, learned + kept)."""
-        return self.project(self.backbone(pixels).float(), self.photo_head)
-
-    def project(self, features: torch.Tensor, head: Head) -> torch.Tensor:
-        """Map backbone features (n, width) of one domain to embeddings."""
-        centred = head.centred(features)
-        kept = functional.normalize(self.kept(centred), dim=-1)
-        both = torch.cat([head(centred), self.kept_weight * kept], dim=-1)
-        return functional.normalize(both, dim=-1)
+        """Embed pixels (n, 3, side, side) of photos as unit rows (n, dim)."""
+        rows: torch.Tensor = self.photo(pixels)
+        return rows
 
 
 def fold_batch_norm(module: nn.Module) -> None:

@@ -1,7 +1,7 @@
 """Pictures to the pixels that the network sees.
 
-A canonical sketch or a photo goes in, a square uint8 tensor comes out; the network's own scaling of
-values happens on the device, in `scaled`. No weights and no decoding of files in here. Whatever
+A canonical sketch or a photo goes in, a square uint8 tensor comes out; scaling of values is the
+network's own affair. No weights and no decoding of files in here. Whatever
 changes these pixels must raise PHOTO_VERSION (or CANONICAL_VERSION in retrieval.sketches), because
 cached embeddings are keyed by them.
 """
@@ -21,9 +21,9 @@ PHOTO_VERSION: Final = 1
 _PLAIN_BORDER: Final = 12  # grey levels within which a border counts as a plain background
 
 
-def version(size: int) -> str:
+def version(sketch_size: int, photo_size: int) -> str:
     """Name the pixels that reach the network: part of every embedding's cache key."""
-    return f"sketch{CANONICAL_VERSION}-photo{PHOTO_VERSION}-{size}px"
+    return f"sketch{CANONICAL_VERSION}-{sketch_size}px-photo{PHOTO_VERSION}-{photo_size}px"
 
 
 def prepare_sketch(image: Image.Image, size: int) -> torch.Tensor:
@@ -41,11 +41,6 @@ def prepare_photo(image: Image.Image, size: int) -> torch.Tensor:
     """
     image = _framed(image.convert("RGB"))
     return _tensor(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0))
-
-
-def scaled(batch: torch.Tensor) -> torch.Tensor:
-    """Scale uint8 pixels to the (x - 127) / 128 that EfficientNet-Lite was trained with."""
-    return (batch.float() - 127.0) / 128.0
 
 
 def _tensor(image: Image.Image) -> torch.Tensor:

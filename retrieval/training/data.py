@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-import random
 import re
 import unicodedata
 from collections import defaultdict
@@ -371,15 +370,6 @@ def listing(names: Sequence[str], most: int = 6) -> str:
     return ", ".join(names[:most]) + more
 
 
-# What the command `train-projections` still uses.
-Pairs = DataSet
-
-
-def read_sketchy(root: Path) -> DataSet:
-    """Read Sketchy; see `read`."""
-    return read(root)
-
-
 def read_photos(folder: Path) -> tuple[Picture, ...]:
     """Read photos that nobody drew, straight in `folder`; each is a category of its own."""
     return tuple(
@@ -387,23 +377,3 @@ def read_photos(folder: Path) -> tuple[Picture, ...]:
         for path in sorted(folder.glob("*"))
         if path.suffix.lower() in SUFFIXES
     )
-
-
-def held_out_categories(categories: list[str], count: int, seed: int) -> set[str]:
-    """Choose categories that training must not see."""
-    return set(random.Random(seed).sample(sorted(categories), count))  # noqa: S311
-
-
-def held_out_sketches(sketches: tuple[Picture, ...], share: float, seed: int) -> set[Path]:
-    """Choose, in every category, a share of the photos and return all their drawings.
-
-    Whole photos, because drawings of one photo resemble each other.
-    """
-    chooser = random.Random(seed)  # noqa: S311
-    chosen: set[Path] = set()
-    for category in sorted({sketch.category for sketch in sketches}):
-        mine = [sketch for sketch in sketches if sketch.category == category]
-        photos = sorted({sketch.photo for sketch in mine if sketch.photo is not None})
-        held = set(chooser.sample(photos, max(1, round(share * len(photos)))))
-        chosen |= {sketch.path for sketch in mine if sketch.photo in held}
-    return chosen

@@ -40,13 +40,47 @@ def cross_domain_contrast(
     contrastive loss, the sum outside the logarithm (Khosla et al. 2020, eq. 2), across domains.
     """
     logits = sketches @ photos.T / temperature
-    return 0.5 * (_contrast(logits, same) + _contrast(logits.T, same.T))
+    return 0.5 * (contrast(logits, same) + contrast(logits.T, same.T))
 
 
-def _contrast(logits: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+def contrast(logits: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+    """Ask each row of logits (n, m) for the columns that `same` marks, if it has any.
+
+    A logit of minus infinity takes its column out of a row's choice.
+    """
     counted = same.any(dim=1)
     if not bool(counted.any()):
-        return logits.sum() * 0
+        return logits.new_zeros(())
     chances = functional.log_softmax(logits[counted], dim=1)
-    right = same[counted].to(chances.dtype)
-    return -((chances * right).sum(dim=1) / right.sum(dim=1)).mean()
+    right = same[counted]
+    # Where nothing is asked, minus infinity times nought would be no number.
+    return -(chances.masked_fill(~right, 0).sum(dim=1) / right.sum(dim=1)).mean()
+
+
+def contrastive(sketches: torch.Tensor, photos: torch.Tensor, same: torch.Tensor) -> torch.Tensor:
+    """Draw matching pairs together, push others apart up to a margin of 1.
+
+    Unit rows (n, dim), pair by pair; `same` (n,) says which match. Hadsell, Chopra and LeCun 2006,
+    "Dimensionality reduction by learning an invariant mapping", equation 4.
+    """
+    distance = _distance(sketches, photos)
+    apart = functional.relu(1.0 - distance) ** 2
+    return 0.5 * torch.where(same, distance**2, apart).mean()
+
+
+def triplet(
+    anchors: torch.Tensor, positives: torch.Tensor, negatives: torch.Tensor, margin: float = 0.2
+) -> torch.Tensor:
+    """Ask that the positive be nearer than the negative by a margin of squared distance.
+
+    Unit rows (n, dim). Wang et al. 2014, "Learning fine-grained image similarity with deep
+    ranking", equation 5; the ranking loss of Sangkloy et al. 2016 is the same hinge.
+    """
+    near = (anchors - positives).pow(2).sum(dim=1)
+    far = (anchors - negatives).pow(2).sum(dim=1)
+    return functional.relu(margin + near - far).mean()
+
+
+def _distance(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    # The gradient of a root at zero is infinite; two equal rows happen.
+    return ((one - other).pow(2).sum(dim=1) + 1e-12).sqrt()

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import safetensors.torch
 import torch
+from torch.nn import functional
 
 from retrieval.encoder import EncoderError, checkpoint, encoder, load_encoder
 from retrieval.encoder.checkpoint import Metadata
+from retrieval.encoder.network import BlockSpec, NetworkSpec, SketchPhotoNetwork, TrunkSpec
 
+TRUNK = TrunkSpec("test_efficientnet", 64)
 METADATA = Metadata(
-    name="lite0-test",
-    backbone="tf_efficientnet_lite0",
-    size=224,
-    learned=8,
-    kept=4,
-    kept_weight=0.5,
+    name="tiny-test",
+    network=NetworkSpec((TRUNK,), (TRUNK,), (BlockSpec(8), BlockSpec(4, 0.5)), "trunks"),
     recipe="random",
 )
 
@@ -28,12 +27,12 @@ METADATA = Metadata(
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "lite0-test.safetensors"
-    return path, checkpoint.save(path, METADATA.network(), METADATA)
+    path = tmp_path_factory.mktemp("weights") / "tiny-test.safetensors"
+    return path, checkpoint.save(path, SketchPhotoNetwork(METADATA.network), METADATA)
 
 
 def with_metadata(saved: tuple[Path, str], path: Path, **changes: Any) -> Path:
-    fields = dataclasses.asdict(METADATA) | changes
+    fields = msgspec.to_builtins(METADATA) | changes
     tensors = safetensors.torch.load_file(saved[0])
     safetensors.torch.save_file(tensors, path, {"magic_pencil": json.dumps(fields)})
     return path
@@ -46,14 +45,14 @@ def test_saved_and_loaded_is_the_same_network(saved: tuple[Path, str]) -> None:
     assert (metadata, found) == (METADATA, digest)
     pixels = torch.randn(1, 3, 64, 64)
     rows = network.embed_photos(pixels)
-    assert rows.shape == (1, METADATA.dim)
+    assert rows.shape == (1, METADATA.network.dim)
     assert torch.equal(rows, again.embed_photos(pixels))
     assert not network.training
 
 
 def test_an_encoder_loads_from_any_path_given(saved: tuple[Path, str]) -> None:
     loaded = load_encoder(saved[0], device="cpu")
-    assert (loaded.name, loaded.digest, loaded.dim) == ("lite0-test", saved[1], 12)
+    assert (loaded.name, loaded.digest, loaded.dim) == ("tiny-test", saved[1], 12)
 
 
 def test_a_tampered_shipped_checkpoint_is_refused(
@@ -92,13 +91,13 @@ def test_another_safetensors_file_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format": 2},
-        {"backbone": "resnet50"},
+        {"format": 3},
+        {"network": msgspec.to_builtins(METADATA.network) | {"shared": "nothing"}},
+        {"network": msgspec.to_builtins(METADATA.network) | {"blocks": [{"dim": 16}]}},
+        {"network": {}},
         {"canonical_version": 99},
         {"surprise": True},
-        {"learned": 10_000_000},
-        {"kept": "many"},
-        {"learned": 16},
+        {"name": 7},
     ],
 )
 def test_unknown_metadata_is_refused(
@@ -111,9 +110,57 @@ def test_unknown_metadata_is_refused(
 
 def test_missing_weights_are_refused(saved: tuple[Path, str], tmp_path: Path) -> None:
     tensors = safetensors.torch.load_file(saved[0])
-    del tensors["photo_head.mean"]
+    del tensors["photo.means.0"]
     path = tmp_path / "partial.safetensors"
-    text = json.dumps(dataclasses.asdict(METADATA))
+    text = json.dumps(msgspec.to_builtins(METADATA))
     safetensors.torch.save_file(tensors, path, {"magic_pencil": text})
-    with pytest.raises(EncoderError, match=r"photo_head\.mean"):
+    with pytest.raises(EncoderError, match=r"photo\.means\.0"):
         checkpoint.load(path)
+
+
+def test_what_branches_share_is_stored_once(saved: tuple[Path, str]) -> None:
+    names = safetensors.torch.load_file(saved[0]).keys()
+    assert any(name.startswith("sketch.trunks.0") for name in names)
+    assert not any(name.startswith("photo.trunks") for name in names)
+
+
+def test_a_file_of_the_first_format_still_means_the_same(tmp_path: Path) -> None:
+    """As the first release wrote it: one trunk, two heads, and a kept projection for both."""
+    torch.manual_seed(1)
+    network = SketchPhotoNetwork(METADATA.network).eval()
+    state = network.state_dict()
+    tensors = {
+        name.replace("sketch.trunks.0.", ""): value
+        for name, value in state.items()
+        if name.startswith("sketch.trunks.0.")
+    }
+    kept = torch.randn(4, 256)
+    for domain in ("sketch", "photo"):
+        tensors[f"{domain}_head.mean"] = torch.randn(256) * 0.1
+        tensors[f"{domain}_head.learned.weight"] = torch.randn(8, 256)
+        tensors[f"{domain}_head.learned.bias"] = torch.randn(8)
+    tensors["kept.weight"] = kept
+    fields = {
+        "name": "old",
+        "backbone": "test_efficientnet",
+        "size": 64,
+        "learned": 8,
+        "kept": 4,
+        "kept_weight": 0.65,
+        "recipe": "random",
+        "canonical_version": 1,
+        "format": 1,
+    }
+    path = tmp_path / "old.safetensors"
+    safetensors.torch.save_file(tensors, path, {"magic_pencil": json.dumps(fields)})
+    loaded, metadata, _ = checkpoint.load(path)
+    assert (metadata.name, metadata.network.dim) == ("old", 12)
+    pixels = torch.rand(2, 3, 64, 64) * 255
+    with torch.inference_mode():
+        features = network.sketch.trunks[0](pixels)[0]
+        centred = functional.normalize(features - tensors["photo_head.mean"])
+        learned = functional.normalize(
+            centred @ tensors["photo_head.learned.weight"].T + tensors["photo_head.learned.bias"]
+        )
+        both = torch.cat([learned, 0.65 * functional.normalize(centred @ kept.T)], dim=-1)
+        torch.testing.assert_close(loaded.embed_photos(pixels), functional.normalize(both))

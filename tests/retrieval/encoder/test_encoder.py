@@ -47,9 +47,12 @@ def test_it_says_what_it_is(encoder: Encoder) -> None:
 
 
 def test_prepared_pictures_are_small_uint8_tensors(encoder: Encoder) -> None:
-    for tensor in (encoder.prepare_sketch(sketch()), encoder.prepare_photo(photo())):
+    for tensor, side in (
+        (encoder.prepare_sketch(sketch()), encoder.sketch_size),
+        (encoder.prepare_photo(photo()), encoder.photo_size),
+    ):
         assert tensor.dtype == torch.uint8
-        assert tensor.shape == (3, encoder.size, encoder.size)
+        assert tensor.shape == (3, side, side)
 
 
 def test_embeddings_are_unit_rows(encoder: Encoder) -> None:

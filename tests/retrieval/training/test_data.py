@@ -14,15 +14,12 @@ from retrieval.training.data import (
     DataSetError,
     Picture,
     category_name,
-    held_out_categories,
-    held_out_sketches,
     merge,
     read,
     read_pairs,
     read_photo_folders,
     read_photos,
     read_sketch_folders,
-    read_sketchy,
 )
 from tests.conftest import shared_data
 
@@ -74,7 +71,6 @@ def test_known_layouts_read_alike(tmp_path: Path, sketches: str, photos: str) ->
         photo.instance for photo in data.photos
     }
     assert ("hot air balloon", "n3_1") in {photo.instance for photo in data.photos}
-    assert read_sketchy(tmp_path) == data
 
 
 def test_a_download_without_the_plain_rendering_is_an_error(tmp_path: Path) -> None:
@@ -304,21 +300,3 @@ def test_photos_without_folders_are_a_category_each(tmp_path: Path) -> None:
     make(tmp_path / "n1_tench.jpg", tmp_path / "notes.txt")
     path = tmp_path / "n1_tench.jpg"
     assert read_photos(tmp_path) == (Picture(path, "n1_tench", "n1_tench"),)
-
-
-def test_categories_held_out_depend_on_the_seed_alone() -> None:
-    names = [f"category {number}" for number in range(30)]
-    chosen = held_out_categories(names, 5, seed=1)
-    assert len(chosen) == 5
-    assert chosen == held_out_categories(names[::-1], 5, seed=1)
-    assert chosen != held_out_categories(names, 5, seed=2)
-
-
-def test_held_out_drawings_take_all_drawings_of_their_photo(tmp_path: Path) -> None:
-    pairs(tmp_path / "sketch", tmp_path / "photo")
-    data = read_sketchy(tmp_path)
-    held = held_out_sketches(data.sketches, 0.25, seed=0)
-    out = {sketch.instance for sketch in data.sketches if sketch.path in held}
-    kept = {sketch.instance for sketch in data.sketches if sketch.path not in held}
-    assert len(out) == 2
-    assert not out & kept
