@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -63,6 +64,7 @@ class Solvers(enum.StrEnum):
 
 
 app = typer.Typer(no_args_is_help=True)
+bench_app = typer.Typer(no_args_is_help=True, help="Time what decides how fast an answer comes.")
 index_app = typer.Typer(no_args_is_help=True, help="Build the index of a photo collection.")
 
 
@@ -291,6 +293,48 @@ def evaluate(
                 answers.print(line, highlight=False, soft_wrap=True)  # a path is to be copied
 
 
+@bench_app.command("encode")
+def bench_encode(
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Another encoder's file.", show_default="the one shipped")
+    ] = None,
+    photos: Annotated[int, typer.Option(min=16, help="How many photographs to encode.")] = 96,
+    rounds: Annotated[int, typer.Option(min=3, help="How often to encode the drawing.")] = 40,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also run the network in other ways; takes a minute.")
+    ] = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Time encoding a drawing and photographs against the network's bare forward pass.
+
+    Both are timed in turns, so the ratios hold on a busy machine; the milliseconds do not.
+    """
+    with reported_errors(as_json):
+        with watch.status("Timing…"):
+            import tempfile
+
+            import torch
+
+            from retrieval.bench import encode
+
+            torch.set_num_threads(threads or torch.get_num_threads())
+            with tempfile.TemporaryDirectory() as folder:
+                found = encode.measure(
+                    checkpoint, device, Path(folder), photos, rounds, compare=compare
+                )
+        if as_json:
+            print_json(found)
+            return
+        table = Table("What", "Measured", box=None, header_style="bold")
+        for name, value in msgspec.structs.asdict(found).items():
+            rows = value.items() if isinstance(value, dict) else [(name, value)]
+            for what, figure in rows:
+                table.add_row(what, str(figure) + (" ms" if isinstance(value, dict) else ""))
+        answers.print(table)
+
+
 def write_evaluation(measured: Measurement, out: Path) -> None:
     """Write a measurement's table of categories and its picture of the best and the worst."""
     from retrieval import evaluation
@@ -480,3 +524,4 @@ def health(
 
 
 app.add_typer(index_app, name="index")
+app.add_typer(bench_app, name="bench")

@@ -32,13 +32,14 @@ class Encoder:
     ) -> None:
         fold_batch_norm(network)
         # channels_last halves the time of depthwise convolutions on CPUs.
-        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: SketchPhotoNetwork = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         # Trunks in half precision where that is fast; heads and norms stay in single.
         self._dtype = torch.float16 if device.type == "cuda" else torch.float32
-        for branch in (self._network.sketch, self._network.photo):
+        for branch in (self.network.sketch, self.network.photo):
             branch.trunks.to(self._dtype)
         self.name = metadata.name
         self.digest = digest
+        self.label = f"{metadata.name}@{digest[:8]}"
         spec = metadata.network
         self.dim = spec.dim
         self.sketch_size = max(trunk.size for trunk in spec.sketch)
@@ -56,11 +57,16 @@ class Encoder:
 
     def embed_sketches(self, batch: Sequence[torch.Tensor]) -> npt.NDArray[np.float32]:
         """Embed prepared sketches; returns float32 (n, dim), rows of unit length."""
-        return self._embed(batch, self._network.embed_sketches)
+        return self._embed(batch, self.network.embed_sketches)
 
     def embed_photos(self, batch: Sequence[torch.Tensor]) -> npt.NDArray[np.float32]:
         """Embed prepared photos; returns float32 (n, dim), rows of unit length."""
-        return self._embed(batch, self._network.embed_photos)
+        return self._embed(batch, self.network.embed_photos)
+
+    def network_input(self, batch: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Put prepared pictures together as the network takes them, on its device."""
+        pixels = torch.stack(list(batch)).to(self.device)
+        return pixels.to(self._dtype, memory_format=torch.channels_last)
 
     def _embed(
         self, batch: Sequence[torch.Tensor], embed: Callable[[torch.Tensor], torch.Tensor]
@@ -68,9 +74,13 @@ class Encoder:
         if not batch:
             return np.zeros((0, self.dim), np.float32)
         with torch.inference_mode():
-            pixels = torch.stack(list(batch)).to(self.device)
-            rows = embed(pixels.to(self._dtype, memory_format=torch.channels_last))
+            rows = embed(self.network_input(batch))
             return np.ascontiguousarray(rows.float().cpu().numpy())
+
+
+def shipped() -> Path:
+    """Return the checkpoint that comes with this version."""
+    return WEIGHTS / f"{SHIPPED}.safetensors"
 
 
 def load_encoder(path: Path | None = None, device: str = "auto") -> Encoder:
@@ -79,7 +89,7 @@ def load_encoder(path: Path | None = None, device: str = "auto") -> Encoder:
     `device` is "auto" (CUDA, else MPS, else CPU) or a torch device name. Raises EncoderError.
     """
     digest = None if path else SHIPPED_DIGEST
-    network, metadata, found = checkpoint.load(path or WEIGHTS / f"{SHIPPED}.safetensors", digest)
+    network, metadata, found = checkpoint.load(path or shipped(), digest)
     return Encoder(network, metadata, found, usable_device(device))
 
 

@@ -92,7 +92,7 @@ def measure(encoder: Encoder, collection: Collection, report: Progress) -> Measu
         )
     lost = Counter(str(p.category) for p in collection.drawings if p.category not in known)
     return Measurement(
-        encoder=f"{encoder.name}@{encoder.digest[:8]}",
+        encoder=encoder.label,
         scores=evaluate(
             *_numbered(queries, gallery), lambda done, total: report("Ranking", done, total)
         ),

@@ -51,7 +51,7 @@ class Engine:
     @property
     def encoder_label(self) -> str:
         """The encoder's name and the start of its digest."""
-        return f"{self.encoder.name}@{self.encoder.digest[:8]}"
+        return self.encoder.label
 
     def match(self, drawing: bytes, collections: Sequence[str], k: int) -> Matches:
         """Find the ``k`` photos that look most like a drawing.

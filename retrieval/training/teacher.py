@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from retrieval.encoder.network import TrunkSpec
+from retrieval.encoder.network import TrunkSpec, fold_batch_norm
 from retrieval.training.examples import Examples, batches
 from retrieval.training.weights import pretrained_trunk
 
@@ -36,6 +36,7 @@ def photo_levels(
     stored = cache / f"levels-{key}.safetensors"
     if not stored.exists():
         trunk = pretrained_trunk(spec, file)
+        fold_batch_norm(trunk)
         tensors = _compute(trunk, examples, f"Photos through {spec.backbone}")
         stored.parent.mkdir(parents=True, exist_ok=True)
         part = stored.with_suffix(".part")

@@ -57,7 +57,7 @@ class Recipe(nn.Module):
         trunks = {id(p) for b in self.branches() for p in b.trunks.parameters()}
         learned = [p for p in self.parameters() if p.requires_grad]
         yield 1.0, [p for p in learned if id(p) in trunks]
-        yield 10.0, [p for p in learned if id(p) not in trunks]
+        yield 5.0, [p for p in learned if id(p) not in trunks]
 
     def pictures(self) -> int:
         """Count the pictures that one step carries through a trunk, forwards and backwards."""

@@ -54,9 +54,9 @@ class Hyper:
     within: float = 1.0
     edge: float = 0.75
     kept: float = 0.5
-    softness: float = 2.0  # temperature of the teachers' predictions
-    teacher_edges: float = 1.0
-    teacher_sketches: float = 0.5
+    softness: float = 1.0  # temperature of the teachers' predictions
+    teacher_edges: float = 0.5
+    teacher_sketches: float = 0.25
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

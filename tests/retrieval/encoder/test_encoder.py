@@ -135,7 +135,7 @@ def test_random_weights_would_not_pass_the_floor(
 ) -> None:
     torch.manual_seed(0)
     untrained = load_encoder(device="cpu")
-    for module in untrained._network.modules():
+    for module in untrained.network.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             module.reset_parameters()
     assert hit_at_5(untrained, real) < 0.5
