@@ -1,4 +1,4 @@
-"""The recipe that wins: photos stay as ImageNet networks see them, drawings learn to meet them.
+"""The modern recipe: photos stay as ImageNet networks see them, drawings learn to meet them.
 
 The photo branch's trunks are frozen, so nothing that ImageNet taught is forgotten and its features
 are computed once; only its head learns. The drawing branch is fine-tuned on drawings and on the
@@ -38,7 +38,7 @@ _MEASURED: Final = 512  # drawings that the first mean is taken over
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Hyper:
-    """What was chosen on validation categories; losses' weights and sizes."""
+    """Losses' weights and sizes: chosen by hand from a few short runs, not searched for."""
 
     photo_trunks: tuple[tuple[str, int, int], ...] = (
         ("tf_efficientnet_lite0", 224, 4),
