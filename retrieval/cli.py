@@ -263,6 +263,12 @@ def evaluate(
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Samples behind the 95 % intervals; 0: no intervals.")
     ] = 1000,
+    by_similarity: Annotated[
+        bool,
+        typer.Option(
+            "--by-similarity", help="Rank by similarity alone, not in the order that members see."
+        ),
+    ] = False,
 ) -> None:
     """Measure how well an encoder finds photos for drawings whose photos are known.
 
@@ -281,7 +287,7 @@ def evaluate(
                 out.mkdir(parents=True, exist_ok=True)  # refused before the work, not after it
             encoder = load_encoder(checkpoint, device)
         with progress_bars() as show:
-            measured = evaluation.measure(encoder, collection, show)
+            measured = evaluation.measure(encoder, collection, show, by_similarity=by_similarity)
         intervals = evaluation.bootstrap(measured.scores, measured.labels, bootstrap, seed)
         if out is not None:
             write_evaluation(measured, out)

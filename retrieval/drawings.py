@@ -16,10 +16,10 @@ from retrieval import images, sketches
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A decoded drawing (RGB or RGBA) and the canonical sketch made of it (mode L)."""
+    """A decoded drawing (RGB or RGBA) and the canonical sketch made of it."""
 
     image: Image.Image
-    sketch: Image.Image
+    sketch: sketches.CanonicalSketch
 
     def flattened(self) -> Image.Image:
         """Return it as it may be shown: RGB, laid on black if white chalk would vanish on white."""

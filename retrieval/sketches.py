@@ -1,29 +1,39 @@
 """A drawing as people send it to the canonical sketch that the encoder was trained on.
 
-Canonical: dark ink on white, 8-bit grey, ink centred, its longer side about 78% of a square canvas.
-Only numpy and Pillow in here: no torch, no files. Whatever changes the canonical pixels of any
-drawing must raise CANONICAL_VERSION, because embeddings and training depend on them.
+Canonical: dark ink on white, 8-bit grey, twice: the *subject*, centred, its longer side about 78%
+of a square canvas, says what is drawn; the *page*, the same ink where it lay on its page, says
+where and how large. Only numpy and Pillow in here: no torch, no files. Whatever changes the
+canonical pixels of any drawing must raise CANONICAL_VERSION, because embeddings and training
+depend on them.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-CANONICAL_VERSION: Final = 1
+CANONICAL_VERSION: Final = 2
 SKETCH_SIZE: Final = 256
 INK_SHARE: Final = 0.78
 
 _WORK_SIDE: Final = 640  # pixels; detection gains nothing from more
 _FAINTEST: Final = 10.0  # grey levels (of 255) that a stroke must differ from its paper
 _FEWEST: Final = 12  # pixels that make a drawing
+_SMALLEST: Final = 0.3  # share of the page below which a drawing's place means nothing
 _THINNEST: Final = 2.5  # pixels on the canonical canvas; training strokes are 2 to 4
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+
+
+class CanonicalSketch(NamedTuple):
+    """The subject and the page, each mode L, SKETCH_SIZE x SKETCH_SIZE, dark ink on white."""
+
+    subject: Image.Image
+    page: Image.Image
 
 
 class BlankDrawingError(ValueError):
@@ -33,11 +43,13 @@ class BlankDrawingError(ValueError):
         super().__init__("I see nothing drawn here.")
 
 
-def canonicalise(image: Image.Image) -> Image.Image:
-    """Turn a drawing into the canonical sketch: mode L, SKETCH_SIZE x SKETCH_SIZE.
+def canonicalise(image: Image.Image) -> CanonicalSketch:
+    """Turn a drawing into the canonical sketch.
 
     Takes any paper tone and ink colour, light on dark too, with or without alpha. Grey tones of the
-    strokes are kept, stretched so that the strongest ink is black. Raises BlankDrawingError.
+    strokes are kept, stretched so that the strongest ink is black. The page is squeezed to a
+    square, as photos are; a small doodle on it is taken for one in the middle of its own page.
+    Raises BlankDrawingError.
     """
     pixels = _visible(image)
     ink = _ink(pixels, _paper(pixels))
@@ -53,7 +65,18 @@ def canonicalise(image: Image.Image) -> Image.Image:
         raise BlankDrawingError
     rows, columns = np.flatnonzero(strokes.any(axis=1)), np.flatnonzero(strokes.any(axis=0))
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    return _placed(_stretched(ink[box], noise), strokes[box])
+    subject = _scaled(_stretched(ink[box], noise), strokes[box])
+    centred = _on_canvas(subject, *((SKETCH_SIZE - side) // 2 for side in subject.size))
+    height, width = strokes.shape
+    shares = (columns[-1] + 1 - columns[0]) / width, (rows[-1] + 1 - rows[0]) / height
+    if max(shares) < _SMALLEST:
+        return CanonicalSketch(centred, centred)
+    laid_out = subject.resize(
+        (max(1, round(shares[0] * SKETCH_SIZE)), max(1, round(shares[1] * SKETCH_SIZE))),
+        Image.Resampling.BILINEAR,
+    )
+    left, top = columns[0] / width * SKETCH_SIZE, rows[0] / height * SKETCH_SIZE
+    return CanonicalSketch(centred, _on_canvas(laid_out, round(left), round(top)))
 
 
 def background(image: Image.Image) -> int:
@@ -151,8 +174,8 @@ def _stretched(ink: Floats, floor: float) -> Floats:
     return np.asarray((raised * (255 / np.median(strong))).clip(0, 255), dtype=np.float32)
 
 
-def _placed(ink: Floats, strokes: Mask) -> Image.Image:
-    """Scale the cropped ink and centre it on the canonical canvas."""
+def _scaled(ink: Floats, strokes: Mask) -> Image.Image:
+    """Scale the cropped ink to the size that it has on the canonical canvas: bright on black."""
     height, width = ink.shape
     shrink = max(height, width) / round(INK_SHARE * SKETCH_SIZE)
     picture = Image.fromarray(ink.round().astype(np.uint8))
@@ -161,11 +184,13 @@ def _placed(ink: Floats, strokes: Mask) -> Image.Image:
         picture = picture.filter(ImageFilter.MaxFilter(2 * round(missing / 2 + 0.5) + 1))
     size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
     picture = picture.resize(size, Image.Resampling.LANCZOS)
-    picture = Image.fromarray(
-        _stretched(np.asarray(picture, np.float32), 0).round().astype(np.uint8)
-    )
+    return Image.fromarray(_stretched(np.asarray(picture, np.float32), 0).round().astype(np.uint8))
+
+
+def _on_canvas(ink: Image.Image, left: int, top: int) -> Image.Image:
+    """Lay bright ink on the canonical canvas and turn it dark on white."""
     canvas = Image.new("L", (SKETCH_SIZE, SKETCH_SIZE), 0)
-    canvas.paste(picture, ((SKETCH_SIZE - size[0]) // 2, (SKETCH_SIZE - size[1]) // 2))
+    canvas.paste(ink, (left, top))
     return canvas.point(lambda value: 255 - value)
 
 

@@ -130,8 +130,9 @@ def _second_format(fields: dict[str, Any]) -> dict[str, Any]:
         {"dim": fields["kept"], "weight": fields["kept_weight"] ** 2},
     ]
     network = {"sketch": [trunk], "photo": [trunk], "blocks": blocks, "shared": "trunks"}
-    kept = {key: fields[key] for key in ("name", "recipe", "canonical_version")}
-    return {**kept, "network": network, "format": FORMAT}
+    # Its subject is drawn as ever; it does not look at the page.
+    kept = {"name": fields["name"], "recipe": fields["recipe"]}
+    return {**kept, "canonical_version": CANONICAL_VERSION, "network": network, "format": FORMAT}
 
 
 def _renamed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

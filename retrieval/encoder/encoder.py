@@ -18,6 +18,7 @@ from PIL import Image
 from retrieval.encoder import checkpoint, preprocessing
 from retrieval.encoder.checkpoint import EncoderError, Metadata
 from retrieval.encoder.network import SketchPhotoNetwork, fold_batch_norm
+from retrieval.sketches import CanonicalSketch
 
 SHIPPED: Final = "lite0-projections-1"
 SHIPPED_DIGEST: Final = "03a464429eb804c9d3038436b74af21ece70cd21e9f722ec794136ff90a7d220"
@@ -47,9 +48,9 @@ class Encoder:
         self.preprocessing = preprocessing.version(self.sketch_size, self.photo_size)
         self.device = device
 
-    def prepare_sketch(self, image: Image.Image) -> torch.Tensor:
-        """Turn a canonical sketch (mode L) into uint8 (3, side, side). Thread-safe."""
-        return preprocessing.prepare_sketch(image, self.sketch_size)
+    def prepare_sketch(self, sketch: CanonicalSketch) -> torch.Tensor:
+        """Turn a canonical sketch into uint8 (2, side, side). Thread-safe."""
+        return preprocessing.prepare_sketch(sketch, self.sketch_size)
 
     def prepare_photo(self, image: Image.Image) -> torch.Tensor:
         """Turn an RGB photo into uint8 (3, side, side). Thread-safe."""

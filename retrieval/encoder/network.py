@@ -41,19 +41,28 @@ class TrunkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BlockSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of the embedding: its length, and the share of its cosine in the whole's."""
+    """A part of the embedding: its length, and the share of its cosine in the whole's.
+
+    A block that is `pooled_only` sees what is there but not where.
+    """
 
     dim: Dim
     weight: Annotated[float, msgspec.Meta(gt=0, le=100)] = 1.0
+    pooled_only: bool = False
 
 
 class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything needed to build a network that given weights fit."""
+    """Everything needed to build a network that given weights fit.
+
+    `layout` asks for a map of so many cells a side of where the ink lies on its page, one more
+    level of the drawing's branch.
+    """
 
     sketch: tuple[TrunkSpec, ...]
     photo: tuple[TrunkSpec, ...]
     blocks: tuple[BlockSpec, ...]
     shared: Literal["everything", "trunks", "nothing"] = "nothing"
+    layout: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
@@ -65,6 +74,8 @@ class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"unknown backbone {trunk.backbone!r}")
         if self.shared != "nothing" and self.sketch != self.photo:
             raise ValueError("branches that share their trunks must have the same")
+        if self.shared == "everything" and self.layout:
+            raise ValueError("photos have no map of ink: a network with one cannot share all")
 
     @property
     def dim(self) -> int:
@@ -159,24 +170,41 @@ class Branch(nn.Module):
     a drawing from a photo and leaves what tells a cat from a cup.
     """
 
-    def __init__(self, trunks: nn.ModuleList, blocks: tuple[BlockSpec, ...]) -> None:
+    def __init__(
+        self, trunks: nn.ModuleList, blocks: tuple[BlockSpec, ...], layout: int = 0
+    ) -> None:
         super().__init__()
         # ModuleList forgets what it holds; these are a Trunk each and a Linear each.
         self.trunks: Any = trunks
         self.blocks = blocks
-        widths = [width for trunk in trunks for width in cast(Trunk, trunk).widths]
+        self.layout = layout
+        per_trunk = [cast(Trunk, trunk).widths for trunk in trunks]
+        widths = [width for some in per_trunk for width in some] + [layout**2] * bool(layout)
+        # Of all levels, those that are a trunk's pooled features.
+        self.pooled = [sum(len(some) for some in per_trunk[:n]) for n in range(len(per_trunk))]
         self.means = nn.ParameterList(
             nn.Parameter(torch.zeros(width), requires_grad=False) for width in widths
         )
-        self.heads: Any = nn.ModuleList(nn.Linear(sum(widths), block.dim) for block in blocks)
+        pooled = sum(widths[level] for level in self.pooled)
+        self.heads: Any = nn.ModuleList(
+            nn.Linear(pooled if block.pooled_only else sum(widths), block.dim) for block in blocks
+        )
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Embed pixels (n, 3, side, side), values 0 … 255, as unit rows (n, dim)."""
+        """Embed pixels of photos (n, 3, side, side) or drawings (n, 2, …) as unit rows (n, dim)."""
         return self.embed(self.levels(pixels))
 
     def levels(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        """Return every trunk's levels of features, in order."""
-        return [level for trunk in self.trunks for level in trunk(pixels)]
+        """Return every trunk's levels of features, in order; of drawings, the map of ink last.
+
+        Values are 0 … 255. Photos have three channels, drawings two: the subject and the page.
+        """
+        drawn = pixels.shape[1] == 2
+        seen = pixels[:, :1].expand(-1, 3, -1, -1) if drawn else pixels
+        levels = [level for trunk in self.trunks for level in trunk(seen)]
+        if self.layout:
+            levels.append(ink_map(pixels[:, 1:], self.layout))
+        return levels
 
     def embed(self, levels: list[torch.Tensor]) -> torch.Tensor:
         """Map levels (n, width) to unit rows (n, dim)."""
@@ -188,17 +216,27 @@ class Branch(nn.Module):
         ]
         return torch.cat(parts, dim=-1)
 
-    def block_rows(self, centred: torch.Tensor) -> list[torch.Tensor]:
-        """Map centred levels (n, widths) to unit rows (n, dim) of each block, not yet weighted."""
-        return [functional.normalize(head(centred), dim=-1) for head in self.heads]
+    def block_rows(self, centred: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Map centred levels (n, width) to unit rows (n, dim) of each block, not yet weighted."""
+        everything = torch.cat(centred, dim=-1)
+        pooled = torch.cat([centred[level] for level in self.pooled], dim=-1)
+        return [
+            functional.normalize(head(pooled if block.pooled_only else everything), dim=-1)
+            for head, block in zip(self.heads, self.blocks, strict=True)
+        ]
 
-    def centred(self, levels: list[torch.Tensor]) -> torch.Tensor:
-        """Put levels (n, width) side by side, each as unit rows around its mean."""
-        rows = [
+    def centred(self, levels: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Return levels (n, width) as unit rows around their means."""
+        return [
             functional.normalize(level - mean, dim=-1)
             for level, mean in zip(levels, self.means, strict=True)
         ]
-        return torch.cat(rows, dim=-1)
+
+
+def ink_map(page: torch.Tensor, cells: int) -> torch.Tensor:
+    """Map pages (n, 1, side, side), 0 … 255, to the ink in overlapping cells: (n, cells²)."""
+    fine = functional.adaptive_avg_pool2d(255 - page.float(), 4 * cells)
+    return functional.avg_pool2d(fine, 8, stride=4, padding=2).flatten(1)
 
 
 class SketchPhotoNetwork(nn.Module):
@@ -208,7 +246,7 @@ class SketchPhotoNetwork(nn.Module):
         super().__init__()
         self.spec = spec
         trunks = nn.ModuleList(Trunk(trunk) for trunk in spec.sketch)
-        self.sketch = Branch(trunks, spec.blocks)
+        self.sketch = Branch(trunks, spec.blocks, spec.layout)
         if spec.shared == "everything":
             self.photo = self.sketch
             return
@@ -217,7 +255,7 @@ class SketchPhotoNetwork(nn.Module):
         self.photo = Branch(trunks, spec.blocks)
 
     def embed_sketches(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Embed pixels (n, 3, side, side) of drawings as unit rows (n, dim)."""
+        """Embed pixels (n, 2, side, side) of drawings, subject and page, as unit rows (n, dim)."""
         rows: torch.Tensor = self.sketch(pixels)
         return rows
 

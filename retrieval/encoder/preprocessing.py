@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from retrieval.sketches import CANONICAL_VERSION, INK_SHARE
+from retrieval.sketches import CANONICAL_VERSION, INK_SHARE, CanonicalSketch
 
 PHOTO_VERSION: Final = 1
 
@@ -26,10 +26,10 @@ def version(sketch_size: int, photo_size: int) -> str:
     return f"sketch{CANONICAL_VERSION}-{sketch_size}px-photo{PHOTO_VERSION}-{photo_size}px"
 
 
-def prepare_sketch(image: Image.Image, size: int) -> torch.Tensor:
-    """Resize a canonical sketch (mode L); returns uint8 (3, size, size)."""
-    grey = image.convert("L").resize((size, size), Image.Resampling.BILINEAR)
-    return _tensor(grey.convert("RGB"))
+def prepare_sketch(sketch: CanonicalSketch, size: int) -> torch.Tensor:
+    """Resize a canonical sketch; returns uint8 (2, size, size), the subject and the page."""
+    resized = [part.resize((size, size), Image.Resampling.BILINEAR) for part in sketch]
+    return torch.from_numpy(np.stack([np.asarray(part) for part in resized]))
 
 
 def prepare_photo(image: Image.Image, size: int) -> torch.Tensor:

@@ -7,7 +7,15 @@ reading of folders, the bootstrap and the report. Nothing here trains or serves.
 from retrieval.evaluation.folders import Collection, Picture, Unreadable, read
 from retrieval.evaluation.intervals import Intervals, bootstrap
 from retrieval.evaluation.measure import Measurement, measure
-from retrieval.evaluation.metrics import FIGURES, UNKNOWN, Embedded, Scores, evaluate, rank
+from retrieval.evaluation.metrics import (
+    FIGURES,
+    UNKNOWN,
+    Embedded,
+    Scores,
+    evaluate,
+    rank,
+    rank_as_shown,
+)
 from retrieval.evaluation.pictures import render
 from retrieval.evaluation.report import (
     CategoryRow,
@@ -36,6 +44,7 @@ __all__ = [
     "left_out",
     "measure",
     "rank",
+    "rank_as_shown",
     "read",
     "render",
     "tables",

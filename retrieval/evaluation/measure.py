@@ -20,7 +20,14 @@ from retrieval import drawings, images, photos, readahead, sketches
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder
 from retrieval.evaluation.folders import Collection, Picture, Unreadable, left_out
-from retrieval.evaluation.metrics import UNKNOWN, Embedded, Scores, evaluate
+from retrieval.evaluation.metrics import (
+    UNKNOWN,
+    Embedded,
+    Scores,
+    evaluate,
+    rank,
+    rank_as_shown,
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -34,6 +41,7 @@ class Measurement:
     """
 
     encoder: str  # name and start of the digest, as a match names its encoder
+    ranking: str  # "shown" as members see it, or by "similarity" alone
     scores: Scores
     drawings: tuple[Picture, ...]
     gallery: tuple[Picture, ...]
@@ -60,13 +68,16 @@ class _Read:
     unreadable: list[Unreadable] = field(default_factory=list)
 
 
-def measure(encoder: Encoder, collection: Collection, report: Progress) -> Measurement:
+def measure(
+    encoder: Encoder, collection: Collection, report: Progress, *, by_similarity: bool = False
+) -> Measurement:
     """Retrieve a photo for every drawing.
 
     Args:
         encoder: what is measured.
         collection: see :func:`retrieval.evaluation.read`.
         report: told the stage, how many pictures of it are done, and of how many.
+        by_similarity: rank by similarity alone, not in the order in which members are shown.
 
     Raises:
         OSError: of no category could both a drawing and a photo be read.
@@ -93,8 +104,11 @@ def measure(encoder: Encoder, collection: Collection, report: Progress) -> Measu
     lost = Counter(str(p.category) for p in collection.drawings if p.category not in known)
     return Measurement(
         encoder=encoder.label,
+        ranking="similarity" if by_similarity else "shown",
         scores=evaluate(
-            *_numbered(queries, gallery), lambda done, total: report("Ranking", done, total)
+            *_numbered(queries, gallery),
+            lambda done, total: report("Ranking", done, total),
+            rank if by_similarity else rank_as_shown,
         ),
         drawings=tuple(queries.pictures),
         gallery=tuple(gallery.pictures),

@@ -13,6 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from retrieval import ranking
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -76,8 +78,30 @@ class Scores:
         )
 
 
+def rank(queries: npt.NDArray[np.floating], gallery: npt.NDArray[np.floating]) -> Integers:
+    """Return the gallery's rows in order for every query, (queries, gallery): best first.
+
+    Scores are inner products of (n, dim) and (m, dim). Equal scores stand in the gallery's order,
+    so that the same embeddings always give the same figures.
+    """
+    return np.argsort(-(queries @ gallery.T), axis=1, kind="stable")
+
+
+def rank_as_shown(queries: npt.NDArray[np.floating], gallery: npt.NDArray[np.floating]) -> Integers:
+    """Rank as :func:`rank` does, then order as members are shown: :mod:`retrieval.ranking`."""
+
+    def nearest(query: npt.NDArray[np.floating], _: int) -> ranking.Neighbours[int]:
+        (rows,) = rank(query[None], gallery)
+        return ranking.Neighbours(rows.tolist(), gallery[rows[: ranking.POOL]])
+
+    return np.array([ranking.order(query, nearest, len(gallery)) for query in queries], np.int64)
+
+
 def evaluate(
-    queries: Embedded, gallery: Embedded, report: Callable[[int, int], None] = lambda _, __: None
+    queries: Embedded,
+    gallery: Embedded,
+    report: Callable[[int, int], None] = lambda _, __: None,
+    rank: Callable[[npt.NDArray[np.floating], npt.NDArray[np.floating]], Integers] = rank,
 ) -> Scores:
     """Rank the gallery for every query and score the rankings; docs/evaluation.md says how.
 
@@ -85,6 +109,7 @@ def evaluate(
         queries: what is asked.
         gallery: what is ranked.
         report: told how many queries are done, of how many.
+        rank: how the gallery is put in order for queries; by similarity alone unless told.
 
     Raises:
         ValueError: no query has a right photo in the gallery, or a number is not finite.
@@ -106,15 +131,6 @@ def evaluate(
         np.concatenate([top for _, top, _ in parts]),
         np.concatenate([first for _, _, first in parts]),
     )
-
-
-def rank(queries: npt.NDArray[np.floating], gallery: npt.NDArray[np.floating]) -> Integers:
-    """Return the gallery's rows in order for every query, (queries, gallery): best first.
-
-    Scores are inner products of (n, dim) and (m, dim). Equal scores stand in the gallery's order,
-    so that the same embeddings always give the same figures.
-    """
-    return np.argsort(-(queries @ gallery.T), axis=1, kind="stable")
 
 
 def average_precision(right: Mask, depth: int | None = None) -> Floats:

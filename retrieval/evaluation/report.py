@@ -66,6 +66,7 @@ def document(measurement: Measurement, intervals: Intervals) -> dict[str, Any]:
         "queries": scores.counted("map"),
         "gallery": len(measurement.gallery),
         "encoder": measurement.encoder,
+        "ranking": measurement.ranking,
         "distractors": measurement.distractors,
         "instance_queries": scores.counted("recall_at_1"),
         "intervals": intervals.bounds,

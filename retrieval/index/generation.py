@@ -60,10 +60,11 @@ class Manifest(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A photo found, with its cosine similarity to the query."""
+    """A photo found, with its cosine similarity to the query and its embedding (dim,)."""
 
     photo: IndexedPhoto
     score: float
+    vector: FloatArray
 
 
 def write_generation(
@@ -130,7 +131,7 @@ class Generation:
         """Return the ``k`` photos most similar to ``query``, shape (dim,), best first."""
         scores, ids = self._index.search(query.reshape(1, -1), min(k, len(self.photos)))
         return [
-            Hit(self.photos[row], float(score))
+            Hit(self.photos[row], float(score), self._index.reconstruct(int(row)))
             for row, score in zip(ids[0], scores[0], strict=True)
             if row >= 0
         ]

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import faiss
+import numpy as np
 from torch import Tensor
 
-from retrieval import drawings, images, index, library, sketches, thumbnails
+from retrieval import drawings, images, index, library, ranking, sketches, thumbnails
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder
 from retrieval.home import Home
@@ -96,17 +97,22 @@ class Engine:
         """
         started = time.perf_counter()
         opened = self._generations(collections)
-        best: dict[str, tuple[float, index.Generation, index.IndexedPhoto]] = {}
-        for generation in opened:
-            for hit in generation.search(vector, k):
-                known = best.get(hit.photo.photo_id)
-                if known is None or hit.score > known[0]:
-                    best[hit.photo.photo_id] = (hit.score, generation, hit.photo)
-        ranked = sorted(best.values(), key=lambda found: -found[0])[:k]
+        found: dict[str, tuple[index.Generation, index.Hit]] = {}
+
+        def nearest(query: FloatArray, count: int) -> ranking.Neighbours[str]:
+            hits = [(of, hit) for of in opened for hit in of.search(query, count)]
+            hits.sort(key=lambda pair: -pair[1].score)
+            near: dict[str, FloatArray] = {}  # a photo of two collections is found once
+            for of, hit in hits:
+                near.setdefault(hit.photo.photo_id, hit.vector)
+                found.setdefault(hit.photo.photo_id, (of, hit))
+            return ranking.Neighbours(list(near), np.stack(list(near.values())))
+
+        ranked = [found[key] for key in ranking.order(vector, nearest, k)]
         search_ms = _milliseconds(started)
         matches = tuple(
-            self._matched(rank, score, generation.manifest.collection, photo)
-            for rank, (score, generation, photo) in enumerate(ranked, start=1)
+            self._matched(rank, float(hit.vector @ vector), of.manifest.collection, hit.photo)
+            for rank, (of, hit) in enumerate(ranked, start=1)
         )
         return Matches(
             matches=matches,

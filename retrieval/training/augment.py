@@ -20,10 +20,11 @@ _SPOTS = 3  # rubbed out, each present half of the time
 def vary_sketches(sketches: torch.Tensor, size: int, mirror: bool) -> torch.Tensor:
     """Redraw canonical sketches: turned, sheared, warped, thicker or thinner, rubbed out, paler.
 
-    Takes uint8 (n, side, side), dark on light; returns float (n, size, size) in 0 … 255. Mirroring
-    is for the caller to decide, because a sketch's own photo must then be mirrored too.
+    Takes uint8 (n, 2, side, side), subject and page, dark on light, and does the same to both;
+    returns float (n, 2, size, size) in 0 … 255. Mirroring is for the caller to decide, because a
+    sketch's own photo must then be mirrored too.
     """
-    ink = 255.0 - sketches[:, None].float()
+    ink = 255.0 - sketches.float()
     if mirror:
         ink = ink.flip(-1)
     ink = _thickness(ink)
@@ -34,7 +35,7 @@ def vary_sketches(sketches: torch.Tensor, size: int, mirror: bool) -> torch.Tens
     )
     ink = _rubbed_out(ink)
     pale = torch.where(torch.rand(len(ink)) < 0.3, 1 - 0.4 * torch.rand(len(ink)), torch.ones(1))
-    return 255.0 - (ink * pale.to(ink.device)[:, None, None, None])[:, 0]
+    return 255.0 - ink * pale.to(ink.device)[:, None, None, None]
 
 
 def _grid(count: int, size: int) -> torch.Tensor:
@@ -54,10 +55,11 @@ def _grid(count: int, size: int) -> torch.Tensor:
 
 
 def _thickness(ink: torch.Tensor) -> torch.Tensor:
-    chance = torch.rand(len(ink)).to(ink.device)[:, None, None, None]
-    thick = functional.max_pool2d(ink, 3, 1, 1)
-    thin = 0.3 * ink - 0.7 * functional.max_pool2d(-ink, 3, 1, 1)
-    return torch.where(chance < 0.3, thick, torch.where(chance > 0.9, thin, ink))
+    chance = torch.rand(len(ink)).to(ink.device)
+    thick, thin = chance < 0.3, chance > 0.9
+    ink[thick] = functional.max_pool2d(ink[thick], 3, 1, 1)
+    ink[thin] = 0.3 * ink[thin] - 0.7 * functional.max_pool2d(-ink[thin], 3, 1, 1)
+    return ink
 
 
 def _rubbed_out(ink: torch.Tensor) -> torch.Tensor:

@@ -20,8 +20,8 @@ class Examples:
 
     `sketch_categories` (n,) and `photo_categories` (m,) are numbers into `categories`, -1 for a
     photo of no known category; `own_photo` (n,) is the row of the photo that a drawing was made
-    from, or -1. Pixels are arrays of uint8 mapped from disk: sketches (n, 256, 256), photos
-    (m, 3, side, side), edges (m, kinds, 256, 256).
+    from, or -1. Pixels are arrays of uint8 mapped from disk: sketches (n, 2, 256, 256), photos
+    (m, 3, side, side), edges (m, kinds, 2, 256, 256).
     """
 
     categories: tuple[str, ...]
@@ -38,7 +38,7 @@ class Examples:
         return Path(getattr(self.photos, "filename", "")).stem
 
     def sketch_pixels(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return drawings as uint8 (len(rows), 256, 256)."""
+        """Return drawings as uint8 (len(rows), 2, 256, 256)."""
         return torch.from_numpy(self.sketches[rows.numpy()])
 
     def photo_pixels(self, rows: torch.Tensor) -> torch.Tensor:
@@ -46,7 +46,7 @@ class Examples:
         return torch.from_numpy(self.photos[rows.numpy()])
 
     def edge_pixels(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return one edge map of each photo, of a random kind: uint8 (len(rows), 256, 256)."""
+        """Return one edge map of each photo, of a random kind: uint8 (len(rows), 2, 256, 256)."""
         if self.edges is None:
             raise ValueError("these examples were read without edge maps")
         kinds = torch.randint(self.edges.shape[1], (len(rows),))
@@ -136,6 +136,10 @@ class Sampler:
     def some_photos(self, count: int) -> torch.Tensor:
         """Choose photos (count,), also of no category; different ones as far as there are."""
         return self.all_photos[torch.randperm(len(self.all_photos))[:count]]
+
+    def photos_of(self, categories: torch.Tensor) -> torch.Tensor:
+        """Return every photo of these categories."""
+        return torch.cat([self.photos[number] for number in set(categories.tolist())])
 
     def positives(self, sketches: torch.Tensor) -> torch.Tensor:
         """Choose each drawing's own photo, or one of its category where that is not known."""

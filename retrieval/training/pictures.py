@@ -26,7 +26,13 @@ from rich.progress import track
 from retrieval import photos
 from retrieval.encoder import preprocessing
 from retrieval.images import decode
-from retrieval.sketches import CANONICAL_VERSION, SKETCH_SIZE, BlankDrawingError, canonicalise
+from retrieval.sketches import (
+    CANONICAL_VERSION,
+    SKETCH_SIZE,
+    BlankDrawingError,
+    CanonicalSketch,
+    canonicalise,
+)
 from retrieval.training.data import Picture
 from retrieval.training.edges import edge_drawing
 
@@ -36,12 +42,12 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def sketches(pictures: Sequence[Picture], cache: Path) -> Pixels:
-    """Read drawings as canonical sketches: uint8 (n, 256, 256), mapped from disk.
+    """Read drawings as canonical sketches: uint8 (n, 2, 256, 256), mapped from disk.
 
     A drawing with nothing on it is a white page. Raises ImageError, with the file's name as a note,
     for one that cannot be read.
     """
-    shape = (SKETCH_SIZE, SKETCH_SIZE)
+    shape = (2, SKETCH_SIZE, SKETCH_SIZE)
     return _kept(pictures, _sketch, shape, cache, f"sketches{CANONICAL_VERSION}")
 
 
@@ -52,8 +58,8 @@ def photographs(pictures: Sequence[Picture], side: int, cache: Path) -> Pixels:
 
 
 def edge_maps(pictures: Sequence[Picture], cache: Path) -> Pixels:
-    """Draw the edges of photos: uint8 (n, kinds, 256, 256), one of each kind."""
-    shape = (len(EDGE_KINDS), SKETCH_SIZE, SKETCH_SIZE)
+    """Draw the edges of photos: uint8 (n, kinds, 2, 256, 256), one of each kind."""
+    shape = (len(EDGE_KINDS), 2, SKETCH_SIZE, SKETCH_SIZE)
     return _kept(pictures, _edges, shape, cache, f"edges{CANONICAL_VERSION} {EDGE_KINDS}")
 
 
@@ -73,10 +79,11 @@ def _edges(path: Path) -> Pixels:
 
 
 def _canonical(image: Image.Image) -> Pixels:
-    sketch = Image.new("L", (SKETCH_SIZE, SKETCH_SIZE), 255)
+    blank = Image.new("L", (SKETCH_SIZE, SKETCH_SIZE), 255)
+    sketch = CanonicalSketch(blank, blank)
     with contextlib.suppress(BlankDrawingError):
         sketch = canonicalise(image)
-    return np.asarray(sketch, dtype=np.uint8)
+    return np.stack([np.asarray(part, dtype=np.uint8) for part in sketch])
 
 
 def _kept(

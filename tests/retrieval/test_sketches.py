@@ -75,6 +75,17 @@ def mean_difference(one: Image.Image, other: Image.Image) -> float:
     return float(np.abs(a - b).sum() / a.sum())
 
 
+def subject(image: Image.Image) -> Image.Image:
+    return canonicalise(image).subject
+
+
+def inked(sketch: Image.Image) -> tuple[int, int, int, int]:
+    """Return the box of what is dark."""
+    box = ImageOps.invert(sketch).point(lambda tone: 255 * (tone > 64)).getbbox()
+    assert box
+    return box
+
+
 DISGUISES: dict[str, Callable[[], Image.Image]] = {
     "inverted": lambda: ImageOps.invert(drawing()),
     "large": lambda: drawing(1600, 18),
@@ -96,25 +107,23 @@ DISGUISES: dict[str, Callable[[], Image.Image]] = {
 
 @pytest.mark.parametrize("name", DISGUISES)
 def test_a_disguise_does_not_change_the_canonical_sketch(name: str) -> None:
-    assert mean_difference(canonicalise(drawing()), canonicalise(DISGUISES[name]())) < 0.35
+    assert mean_difference(subject(drawing()), subject(DISGUISES[name]())) < 0.35
 
 
 def test_another_drawing_differs_by_far_more_than_any_disguise() -> None:
     other = Image.new("L", (SIDE, SIDE), 255)
     ImageDraw.Draw(other).ellipse((40, 60, 210, 190), outline=0, width=3)
-    assert mean_difference(canonicalise(drawing()), canonicalise(other)) > 0.9
+    assert mean_difference(subject(drawing()), subject(other)) > 0.9
 
 
 @pytest.mark.parametrize("box", [(10, 10, 60, 40), (100, 20, 130, 240), (3, 3, 253, 253)])
 def test_ink_is_centred_and_fills_the_canonical_share(box: tuple[int, int, int, int]) -> None:
     image = Image.new("L", (SIDE, SIDE), 255)
     ImageDraw.Draw(image).rectangle(box, outline=0, width=3)
-    sketch = canonicalise(image)
+    sketch = subject(image)
     assert sketch.mode == "L"
     assert sketch.size == (SKETCH_SIZE, SKETCH_SIZE)
-    found = ImageOps.invert(sketch).point(lambda v: 255 * (v > 64)).getbbox()
-    assert found
-    left, top, right, bottom = found
+    left, top, right, bottom = inked(sketch)
     assert abs(max(right - left, bottom - top) - INK_SHARE * SKETCH_SIZE) <= 3
     assert abs((left + right) / 2 - SKETCH_SIZE / 2) <= 2
     assert abs((top + bottom) / 2 - SKETCH_SIZE / 2) <= 2
@@ -122,9 +131,34 @@ def test_ink_is_centred_and_fills_the_canonical_share(box: tuple[int, int, int, 
     assert (right - left) / (bottom - top) == pytest.approx(wide / high, rel=0.08)
 
 
+@pytest.mark.parametrize(
+    ("size", "box", "expected"),
+    [
+        ((256, 256), (100, 20, 130, 240), (100, 20, 131, 241)),
+        ((512, 256), (20, 128, 320, 250), (10, 128, 160, 251)),  # squeezed, as photos are
+        ((256, 256), (170, 180, 255, 255), (170, 180, 256, 256)),
+    ],
+)
+def test_the_page_shows_where_the_ink_lay(
+    size: tuple[int, int], box: tuple[int, int, int, int], expected: tuple[int, int, int, int]
+) -> None:
+    image = Image.new("L", size, 255)
+    ImageDraw.Draw(image).rectangle(box, outline=0, width=5)
+    page = canonicalise(image).page
+    assert (page.mode, page.size) == ("L", (SKETCH_SIZE, SKETCH_SIZE))
+    assert np.abs(np.subtract(inked(page), expected)).max() <= 2
+
+
+def test_a_small_doodle_has_its_page_for_itself() -> None:
+    image = Image.new("L", (1000, 1000), 255)
+    ImageDraw.Draw(image).ellipse((20, 700, 200, 960), outline=0, width=4)
+    sketch = canonicalise(image)
+    assert sketch.page.tobytes() == sketch.subject.tobytes()
+
+
 def test_a_canonical_sketch_stays_as_it_is() -> None:
-    sketch = canonicalise(drawing())
-    assert mean_difference(sketch, canonicalise(sketch)) < 0.1
+    sketch = subject(drawing())
+    assert mean_difference(sketch, subject(sketch)) < 0.1
     assert np.asarray(sketch).min() == 0
     assert np.median(np.asarray(sketch)) == 255
 
@@ -133,7 +167,7 @@ def test_a_filled_shape_stays_filled_dark_on_white() -> None:
     for ink, paper in ((0, 255), (255, 0)):
         image = Image.new("L", (300, 300), paper)
         ImageDraw.Draw(image).ellipse((20, 20, 280, 280), fill=ink)  # most of the picture is ink
-        sketch = canonicalise(image)
+        sketch = subject(image)
         assert sketch.getpixel((128, 128)) == 0
         assert sketch.getpixel((2, 2)) == 255
 
@@ -141,7 +175,7 @@ def test_a_filled_shape_stays_filled_dark_on_white() -> None:
 def test_a_coloured_filling_does_not_swallow_its_outline() -> None:
     image = Image.new("RGB", (300, 300), "white")
     ImageDraw.Draw(image).ellipse((50, 50, 250, 250), fill="#ffee00", outline="black", width=6)
-    sketch = canonicalise(image)
+    sketch = subject(image)
     middle, edge = sketch.getpixel((128, 128)), sketch.getpixel((128, 31))
     assert isinstance(middle, int)
     assert isinstance(edge, int)
@@ -152,11 +186,11 @@ def test_a_coloured_filling_does_not_swallow_its_outline() -> None:
 def test_a_sticker_with_white_filling_keeps_its_outline() -> None:
     image = Image.new("RGBA", (300, 300), (0, 0, 0, 0))
     ImageDraw.Draw(image).ellipse((50, 50, 250, 250), fill="white", outline="black", width=5)
-    assert canonicalise(image).getpixel((128, 128)) == 255
+    assert subject(image).getpixel((128, 128)) == 255
 
 
 def test_hair_lines_survive_shrinking() -> None:
-    sketch = np.asarray(canonicalise(drawing(3000, 3)))
+    sketch = np.asarray(subject(drawing(3000, 3)))
     assert np.percentile(sketch[sketch < 200], 50) < 90
 
 
@@ -184,13 +218,13 @@ BLANKS: dict[str, Callable[[], Image.Image]] = {
 @pytest.mark.parametrize("name", BLANKS)
 def test_nothing_drawn_is_blank(name: str) -> None:
     with pytest.raises(BlankDrawingError, match="nothing drawn"):
-        canonicalise(BLANKS[name]())
+        subject(BLANKS[name]())
 
 
 def test_the_callers_picture_is_left_alone() -> None:
     image = drawing(1600, 10)
     before = image.tobytes()
-    canonicalise(image)
+    subject(image)
     assert image.size == (1600, 1600)
     assert image.tobytes() == before
 
@@ -199,4 +233,4 @@ def test_the_callers_picture_is_left_alone() -> None:
 def test_odd_sizes_give_a_sketch_or_blank_but_never_crash(size: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0]), np.uint8)
     with contextlib.suppress(BlankDrawingError):
-        assert canonicalise(Image.fromarray(pixels)).size == (SKETCH_SIZE, SKETCH_SIZE)
+        assert subject(Image.fromarray(pixels)).size == (SKETCH_SIZE, SKETCH_SIZE)

@@ -76,9 +76,7 @@ class Recipe(nn.Module):
         """Embed drawings of the examples, as they are (len(rows), dim), by `network`."""
         device = next(network.parameters()).device
         parts = [
-            network.embed_sketches(
-                self.examples.sketch_pixels(some).to(device).float()[:, None].expand(-1, 3, -1, -1)
-            )
+            network.embed_sketches(self.examples.sketch_pixels(some).to(device).float())
             for some in batches(rows)
         ]
         return torch.cat(parts)
@@ -116,7 +114,6 @@ class PixelRecipe(Recipe):
         )
         taken = self.examples.photo_pixels(photos).to(device).float()
         taken = taken.flip(-1) if mirror else taken
-        drawn = drawn[:, None].expand(-1, 3, -1, -1)
         return self.network.embed_sketches(drawn), self.network.embed_photos(taken)
 
     @torch.no_grad()
@@ -130,8 +127,7 @@ class PixelRecipe(Recipe):
 
     def _sketch_levels(self, training: Part) -> list[torch.Tensor]:
         some = training.sketches[torch.randperm(len(training.sketches))[:_MEASURED]]
-        pixels = self.examples.sketch_pixels(some).float()[:, None].expand(-1, 3, -1, -1)
-        return self.network.sketch.eval().levels(pixels)
+        return self.network.sketch.eval().levels(self.examples.sketch_pixels(some).float())
 
     def _photo_levels(self, training: Part) -> list[torch.Tensor]:
         some = training.photos[torch.randperm(len(training.photos))[:_MEASURED]]

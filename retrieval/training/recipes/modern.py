@@ -2,11 +2,13 @@
 
 The photo branch's trunks are frozen, so nothing that ImageNet taught is forgotten and its features
 are computed once; only its head learns. The drawing branch is fine-tuned on drawings and on the
-photos' own edge maps, which exist for any photo. An embedding has two blocks:
+photos' own edge maps, which exist for any photo. An embedding has three blocks:
 
 * *learned*: both heads learn. Supervised contrast across domains (Khosla et al. 2020), a cosine
   classifier in each domain, each drawing against the other photos of its category for its own
   photo (so that pose and shape count), and each edge map against all photos for its own.
+* *particular*: told only to know each drawing's own photo among those of its category, and each
+  edge map's among all. What it gains by telling things apart it does not lose by grouping them.
 * *kept*: the photo head is fixed, principal components of the frozen pooled features; the drawing
   branch learns to land there. Knows many things that no drawing in training showed.
 
@@ -24,7 +26,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from retrieval.encoder.network import BlockSpec, NetworkSpec, SketchPhotoNetwork, TrunkSpec
+from retrieval.encoder.network import (
+    BlockSpec,
+    Branch,
+    NetworkSpec,
+    SketchPhotoNetwork,
+    TrunkSpec,
+)
 from retrieval.training import teacher, weights
 from retrieval.training.augment import vary_sketches
 from retrieval.training.examples import Examples, Part, batches
@@ -45,14 +53,17 @@ class Hyper:
         ("tf_efficientnet_lite2", 260, 0),
     )
     grid: int = 4
+    layout: int = 8
+    weights: tuple[float, float, float] = (1.0, 0.75, 0.5)  # learned, particular, kept
     edges: float = 0.64  # edge maps for each drawing
-    gallery: int = 3000  # photos that a batch is contrasted with, at most
+    others: int = 800  # photos that a batch is contrasted with beside those of its categories
     temperature: float = 0.1
-    dropout: float = 0.1
+    dropout: float = 0.3
     classes: float = 0.5
     instance: float = 0.3
     within: float = 1.0
     edge: float = 0.75
+    particular: float = 0.5
     kept: float = 0.5
     softness: float = 1.0  # temperature of the teachers' predictions
     teacher_edges: float = 0.5
@@ -89,8 +100,14 @@ class Modern(Recipe):
         self.hyper = hyper = hyper or Hyper()
         drawn = TrunkSpec(options.backbone, options.size, hyper.grid)
         taken = tuple(TrunkSpec(*parts) for parts in hyper.photo_trunks)
-        blocks = (BlockSpec(options.dim), BlockSpec(options.dim))
-        self.network = SketchPhotoNetwork(NetworkSpec((drawn,), taken, blocks))
+        learned, particular, kept = hyper.weights
+        most, fewer = 3 * options.dim // 4, options.dim // 2
+        blocks = (
+            BlockSpec(most, learned),
+            BlockSpec(fewer, particular),
+            BlockSpec(fewer, kept, pooled_only=True),
+        )
+        self.network = SketchPhotoNetwork(NetworkSpec((drawn,), taken, blocks, layout=hyper.layout))
         self.network.sketch.trunks[0] = weights.pretrained_trunk(drawn, options.weights)
         for number, spec in enumerate(taken):
             self.network.photo.trunks[number] = weights.pretrained_trunk(spec, self._file(spec))
@@ -106,7 +123,7 @@ class Modern(Recipe):
             hyper.softness,
         )
         self.classifiers = nn.ModuleList(
-            CosineClassifier(options.dim, len(self.sampler.both)) for _ in range(2)
+            CosineClassifier(most, len(self.sampler.both)) for _ in range(2)
         )
         self.imagenet = weights.classifier(options.backbone, options.weights)
         self.imagenet.requires_grad_(False)
@@ -134,26 +151,31 @@ class Modern(Recipe):
             [self.examples.sketch_pixels(batch.sketches), self.examples.edge_pixels(batch.edges)]
         )
         drawn = vary_sketches(pixels.to(self.device), self.options.size, mirror)
-        levels = self.network.sketch.levels(drawn[:, None].expand(-1, 3, -1, -1))
-        learned, kept = self.network.sketch.block_rows(self.network.sketch.centred(levels))
-        taken = self.network.photo.centred(self._photo_levels(batch.photos, mirror))
-        taken = functional.dropout(taken, self.hyper.dropout)
-        near, fixed = self.network.photo.block_rows(taken)
+        levels = self.network.sketch.levels(drawn)
+        drawn_rows = self._block_rows(self.network.sketch, levels)
+        photo_rows = self._block_rows(self.network.photo, self._photo_levels(batch.photos, mirror))
+        learned, particular, kept = zip(drawn_rows, photo_rows, strict=True)
         return {
-            **self._learned_losses(learned, near, batch),
-            "kept": self._kept_loss(kept, fixed, batch),
+            **self._learned_losses(*learned, batch),
+            "particular": self._particular_loss(*particular, batch),
+            "kept": self._kept_loss(*kept, batch),
             "imagenet": self._imagenet_loss(levels[0], batch),
         }
+
+    def _block_rows(self, branch: Branch, levels: list[torch.Tensor]) -> list[torch.Tensor]:
+        centred = branch.centred(levels)
+        return branch.block_rows(
+            [functional.dropout(level, self.hyper.dropout) for level in centred]
+        )
 
     def _draw(self) -> _Batch:
         """Draw a batch; all photos that it names are among its photos."""
         sketches = self.sampler.some_sketches(self.options.batch)
         edges = self.sampler.some_photos(round(self.hyper.edges * len(sketches)))
         own = self.examples.own_photo[sketches]
-        photos = self.sampler.all_photos
-        if len(photos) > self.hyper.gallery:
-            some = self.sampler.some_photos(self.hyper.gallery)
-            photos = torch.unique(torch.cat([some, own[own >= 0], edges]))
+        others = self.sampler.some_photos(self.hyper.others)
+        alike = self.sampler.photos_of(self.examples.sketch_categories[sketches])
+        photos = torch.unique(torch.cat([edges, alike, others]))
         mine = self.examples.sketch_categories[sketches][:, None]
         theirs = self.examples.photo_categories[photos]
         to = self.device
@@ -199,6 +221,17 @@ class Modern(Recipe):
             "edges": hyper.edge * contrast(edge @ photos.T / hyper.temperature, batch.traced),
         }
 
+    def _particular_loss(
+        self, rows: torch.Tensor, photos: torch.Tensor, batch: _Batch
+    ) -> torch.Tensor:
+        hyper = self.hyper
+        logits = rows @ photos.T / hyper.temperature
+        ink, edge = logits[: len(batch.sketches)], logits[len(batch.sketches) :]
+        in_category = ink.masked_fill(~batch.same, -torch.inf)
+        return hyper.particular * (
+            contrast(in_category, batch.own) + hyper.edge * contrast(edge, batch.traced)
+        )
+
     def _kept_loss(self, rows: torch.Tensor, photos: torch.Tensor, batch: _Batch) -> torch.Tensor:
         hyper = self.hyper
         logits = rows @ photos.T / hyper.temperature
@@ -230,64 +263,66 @@ class Modern(Recipe):
         """Set means and heads so that both branches begin in one space, the frozen features'."""
         sketch, photo = self.network.sketch, self.network.photo
         rows = training.photos
-        for mean, level in zip(photo.means, self.levels, strict=True):
-            mean.copy_(level[rows].float().mean(dim=(0, 1)))
-        # Normalise by the statistics of drawings from the start (Li et al. 2016, "AdaBN").
-        norms = [m for m in sketch.modules() if isinstance(m, nn.BatchNorm2d)]
+        _set_means(photo, [level[rows].float().mean(dim=(0, 1)) for level in self.levels])
+        drawn = self._drawn_levels(training.sketches)
+        _set_means(sketch, [torch.cat(level).mean(dim=0) for level in zip(*drawn, strict=True)])
+        taken = photo.centred([level[rows, 0].float() for level in self.levels])
+        # Kept: what all photo trunks see pooled. The others begin with what the drawing's sees.
+        same = taken[: len(sketch.trunks[0].widths)]
+        pooled = [taken[level] for level in photo.pooled]
+        for number, levels in enumerate((same, same, pooled)):
+            _project((photo.heads[number], sketch.heads[number]), levels)
+        self.said_of_category = self._mean_predictions(rows)
+
+    def _drawn_levels(self, sketches: torch.Tensor) -> list[list[torch.Tensor]]:
+        """Normalise by the statistics of drawings (Li et al. 2016, "AdaBN"); return their levels.
+
+        Drawings are seen by a trunk that took its statistics from photos until now.
+        """
+        branch = self.network.sketch
+        norms = [m for m in branch.modules() if isinstance(m, nn.BatchNorm2d)]
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # the plain mean over all that follow
-        sketch.train()
-        some = training.sketches[torch.randperm(len(training.sketches))[:_MEASURED]]
-        drawn = [
-            sketch.levels(self.examples.sketch_pixels(part).float()[:, None].expand(-1, 3, -1, -1))
-            for part in batches(some)
+        branch.train()
+        some = sketches[torch.randperm(len(sketches))[:_MEASURED]]
+        levels = [
+            branch.levels(self.examples.sketch_pixels(part).float()) for part in batches(some)
         ]
         for norm in norms:
             norm.momentum = 0.03  # later a running mean over some 30 steps, not timm's 100
-        for mean, levels in zip(sketch.means, zip(*drawn, strict=True), strict=True):
-            mean.copy_(torch.cat(levels).mean(dim=0))
-        taken = photo.centred([level[rows, 0].float() for level in self.levels])
-        # The kept block: components of the pooled features alone.
-        widths = [len(mean) for mean in photo.means]
-        pooled = torch.cat(
-            [
-                torch.full((width,), float(level == 0))
-                for trunk in photo.trunks
-                for level, width in enumerate(trunk.widths)
-            ]
-        )
-        _project(photo.heads[1], _components(taken * pooled, self.options.dim))
-        shared = sum(sketch.trunks[0].widths)
-        first = taken.clone()
-        first[:, shared:] = 0
-        _project(photo.heads[0], _components(first, self.options.dim))
-        if widths[: len(sketch.means)] == [len(mean) for mean in sketch.means]:
-            for mine, theirs in zip(sketch.heads, photo.heads, strict=True):
-                mine.weight.copy_(theirs.weight[:, :shared])
-                mine.bias.zero_()
-        categories = self.examples.photo_categories[rows]
-        said = self.said[rows]
-        self.said_of_category = torch.stack(
-            [
-                said[categories == number].mean(dim=0) if (categories == number).any() else said[0]
-                for number in range(len(self.examples.categories))
-            ]
-        )
+        return levels
+
+    def _mean_predictions(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return what the frozen networks say of each category's photos: (categories, classes)."""
+        categories, said = self.examples.photo_categories[rows], self.said[rows]
+        means = said[:1].repeat(len(self.examples.categories), 1)
+        for number in set(categories.tolist()) - {-1}:
+            means[number] = said[categories == number].mean(dim=0)
+        return means
 
     def _freeze(self) -> None:
         """Leave the photo trunks and the kept photo head as they are."""
         photo = self.network.photo
         photo.trunks.requires_grad_(False)
-        photo.heads[1].requires_grad_(False)
+        photo.heads[2].requires_grad_(False)
 
 
-def _project(head: nn.Linear, components: torch.Tensor) -> None:
-    head.weight.copy_(components)
-    head.bias.zero_()
+def _set_means(branch: Branch, means: list[torch.Tensor]) -> None:
+    for mean, measured in zip(branch.means, means, strict=True):
+        mean.copy_(measured)
 
 
-def _components(rows: torch.Tensor, count: int) -> torch.Tensor:
-    """Return the first principal components (count, width) of rows (n, width)."""
-    vectors: torch.Tensor = torch.svd_lowrank(rows - rows.mean(dim=0), q=count, niter=4)[2]
-    return vectors.T.contiguous()
+def _project(heads: tuple[nn.Linear, ...], levels: list[torch.Tensor]) -> None:
+    """Begin heads as projections to the principal components of levels (n, width) side by side.
+
+    A head that sees more than these ignores the rest for now; one that sees less has its part.
+    """
+    rows = torch.cat(levels, dim=-1)
+    count = heads[0].out_features
+    components = torch.svd_lowrank(rows - rows.mean(dim=0), q=count, niter=4)[2].T
+    for head in heads:
+        width = min(head.in_features, rows.shape[1])
+        head.weight.zero_()
+        head.weight[:, :width].copy_(components[:, :width])
+        head.bias.zero_()

@@ -8,6 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from retrieval.encoder.preprocessing import prepare_photo, prepare_sketch, version
+from retrieval.sketches import CanonicalSketch
 
 SIZE = 224
 
@@ -45,13 +46,14 @@ def test_any_size_will_do(size: tuple[int, int]) -> None:
     assert prepare_photo(Image.new("RGB", size, "red"), SIZE).shape == (3, SIZE, SIZE)
 
 
-def test_a_sketch_is_grey_in_three_channels() -> None:
-    image = Image.new("L", (256, 256), 255)
-    ImageDraw.Draw(image).ellipse((50, 50, 200, 200), fill=0)
-    pixels = prepare_sketch(image, SIZE)
-    assert torch.equal(pixels[0], pixels[1])
-    assert torch.equal(pixels[0], pixels[2])
-    assert int(pixels[0, 110, 110]) == 0
+def test_a_sketch_is_its_subject_and_its_page() -> None:
+    subject, page = Image.new("L", (256, 256), 255), Image.new("L", (256, 256), 255)
+    ImageDraw.Draw(subject).ellipse((50, 50, 200, 200), fill=0)
+    ImageDraw.Draw(page).ellipse((0, 0, 90, 90), fill=0)
+    pixels = prepare_sketch(CanonicalSketch(subject, page), SIZE)
+    assert pixels.shape == (2, SIZE, SIZE)
+    assert pixels[:, 110, 110].tolist() == [0, 255]
+    assert pixels[:, 30, 30].tolist() == [255, 0]
 
 
 def test_the_version_names_both_sizes() -> None:

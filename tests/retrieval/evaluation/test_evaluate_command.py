@@ -21,6 +21,7 @@ BESIDE = {
     "gallery",
     "encoder",
     "distractors",
+    "ranking",
     "instance_queries",
     "intervals",
     "bootstrap",
@@ -63,6 +64,9 @@ def test_json_is_one_document_with_the_figures_that_were_measured(encoder, folde
     assert [row["queries"] for row in found["categories"]] == [2, 2, 2]
     assert found["not_counted"] == {}
     assert found["unreadable"] == []
+    assert found["ranking"] == "shown"
+    alone = json.loads(run(folders, "--bootstrap", 0, "--by-similarity", "--json").stdout)
+    assert alone["ranking"] == "similarity"
 
 
 def test_the_seed_decides_the_intervals_and_nothing_else(folders) -> None:

@@ -56,7 +56,9 @@ def test_what_is_found_is_what_the_bot_would_find_in_the_same_order(
     assert len(first) > 1  # not one photo for everything
 
 
-def test_figures_are_those_of_the_definition(measured, encoder) -> None:
+def test_figures_are_those_of_the_definition(encoder, folders: Folders) -> None:
+    collection = read(folders.sketches, folders.photos, folders.distractors)
+    measured = measure(encoder, collection, quietly, by_similarity=True)
     pictures = [encoder.prepare_photo(photos.read(photo.path)) for photo in measured.gallery]
     vectors = np.concatenate([encoder.embed_photos([picture]) for picture in pictures])
     engine = Engine(Home(Path("unused")), encoder)

@@ -52,6 +52,7 @@ def made_up(asked, ranked, folder: Path = Path("there"), *, drawn: bool = False)
     )
     return Measurement(
         encoder="network@01234567",
+        ranking="similarity",
         scores=scores,
         drawings=tuple(
             Picture(folder / f"{number}-1.png", name, str(number))

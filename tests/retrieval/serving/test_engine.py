@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrieval import images, library, photos, sketches
+from retrieval import images, library, photos, ranking, sketches
 from retrieval.home import CollectionNameError, Home
 from retrieval.serving.engine import DRAWING_SIDE, Engine
 from retrieval.serving.errors import RetrievalError
@@ -38,11 +38,16 @@ def embedded(encoder, folder: Path) -> dict[str, np.ndarray]:
 
 
 def brute_force(encoder, drawing: bytes, vectors: dict[str, np.ndarray]) -> dict[str, float]:
-    """Score photos against a drawing, best first."""
+    """Score photos against a drawing, in the order in which they are shown."""
     sketch = sketches.canonicalise(images.decode(drawing))
     query = encoder.embed_sketches([encoder.prepare_sketch(sketch)])[0]
-    scores = {name: float(vector @ query) for name, vector in vectors.items()}
-    return dict(sorted(scores.items(), key=lambda item: -item[1]))
+    names, matrix = list(vectors), np.stack(list(vectors.values()))
+
+    def nearest(vector: np.ndarray, _: int) -> ranking.Neighbours[str]:
+        rows = np.argsort(-(matrix @ vector), kind="stable")
+        return ranking.Neighbours([names[row] for row in rows], matrix[rows])
+
+    return {name: float(vectors[name] @ query) for name in ranking.order(query, nearest, 99)}
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def test_drawings_know_their_photos(shapes: Path, tmp_path: Path) -> None:
         assert sketch.instance == photo.instance
         category = examples.categories[int(examples.sketch_categories[row])]
         assert category == sketch.category == photo.category
-    assert examples.sketches.shape == (30, 256, 256)
+    assert examples.sketches.shape == (30, 2, 256, 256)
     assert examples.photos.shape == (15, 3, 64, 64)
     with pytest.raises(ValueError, match="without edge maps"):
         examples.edge_pixels(torch.tensor([0]))
@@ -37,7 +37,7 @@ def test_photos_of_no_category_come_last(shapes: Path, tmp_path: Path) -> None:
     assert examples.photo_categories.tolist()[-2:] == [2, -1]
     rows = part(pictures, pictures, others=1)
     assert rows.photos.tolist() == list(range(16))
-    assert examples.edge_pixels(torch.tensor([15])).shape == (1, 256, 256)
+    assert examples.edge_pixels(torch.tensor([15])).shape == (1, 2, 256, 256)
 
 
 def test_pictures_are_decoded_once_and_again_when_they_change(tmp_path: Path) -> None:
@@ -79,6 +79,9 @@ def test_samples_keep_to_their_part_and_to_what_is_asked(world: World) -> None:
     others = sampler.other_category(sketches)
     assert not bool((examples.photo_categories[others] == mine).any())
     assert len(others.unique()) == len(parts["train"].photos)
+    known = examples.photo_categories[parts["train"].photos]
+    both = parts["train"].photos[(known == 0) | (known == 2)]
+    assert set(sampler.photos_of(torch.tensor([0, 2, 2])).tolist()) == set(both.tolist())
     assert set(sampler.labels(mine).tolist()) == {0, 1, 2}
 
 
