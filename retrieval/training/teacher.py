@@ -35,9 +35,11 @@ def photo_levels(
     key = hashlib.sha256(f"{spec} {file} {examples.photo_key}".encode()).hexdigest()[:16]
     stored = cache / f"levels-{key}.safetensors"
     if not stored.exists():
-        trunk = pretrained_trunk(spec, file)
-        fold_batch_norm(trunk)
-        tensors = _compute(trunk, examples, f"Photos through {spec.backbone}")
+        # A run must not depend on whether this was cached: building a network draws numbers.
+        with torch.random.fork_rng(devices=[]):
+            trunk = pretrained_trunk(spec, file)
+            fold_batch_norm(trunk)
+            tensors = _compute(trunk, examples, f"Photos through {spec.backbone}")
         stored.parent.mkdir(parents=True, exist_ok=True)
         part = stored.with_suffix(".part")
         save_file({str(n): level for n, level in enumerate(tensors)}, part)

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from retrieval.training import data, splits
 from retrieval.training.examples import Examples, Part, part, read_examples
-from retrieval.training.recipes import Options
+from retrieval.training.recipes import RECIPES, Options, Recipe
+from retrieval.training.recipes.modern import Hyper, Modern
 
 BACKBONE = "test_efficientnet"
 SHAPES: dict[str, Callable[[ImageDraw.ImageDraw, tuple[int, ...], dict[str, object]], None]] = {
@@ -84,3 +85,13 @@ def world(shapes: Path, options: Options) -> tuple[Examples, dict[str, Part]]:
         "train": part(pictures, parts.train),
         "held": part(pictures, parts.held),
     }
+
+
+def make(name: str, world: tuple[Examples, dict[str, Part]], options: Options) -> Recipe:
+    """Make a recipe that begins the same each time."""
+    torch.manual_seed(0)
+    examples, parts = world
+    if name == "modern":
+        hyper = Hyper(photo_trunks=((BACKBONE, 64, 2),), grid=2)
+        return Modern(examples, parts["train"], options, hyper)
+    return RECIPES[name](examples, parts["train"], options)

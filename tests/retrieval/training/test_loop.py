@@ -19,15 +19,21 @@ from retrieval.training import state
 from retrieval.training.examples import Examples, Part
 from retrieval.training.loop import Run, Schedule
 from retrieval.training.recipes import Options
-from retrieval.training.recipes.triplet import TripletClass
+
+from .conftest import make
 
 World = tuple[Examples, dict[str, Part]]
 
 
-def begin(folder: Path, world: World, options: Options, steps: int = 6, **changes: object) -> Run:
-    torch.manual_seed(3)
-    examples, parts = world
-    recipe = TripletClass(examples, parts["train"], options)
+def begin(
+    folder: Path,
+    world: World,
+    options: Options,
+    steps: int = 6,
+    kind: str = "triplet-class",
+    **changes: object,
+) -> Run:
+    recipe = make(kind, world, options)
     schedule = Schedule(steps, validate_every=2, save_every=2, **changes)  # type: ignore[arg-type]
     metadata = checkpoint.Metadata(name="tiny", network=recipe.network.spec, recipe="test")
     scores = iter([{"score": 0.5}, {"score": 0.9}, {"score": 0.7}])
@@ -49,15 +55,16 @@ def stop_after(run: Run, step: int) -> None:
             return
 
 
+@pytest.mark.parametrize("kind", ["triplet-class", "modern"])
 @pytest.mark.parametrize("stopped_at", [1, 2, 3, 5])
 def test_a_stopped_run_goes_on_to_the_same_result(
-    stopped_at: int, world: World, options: Options, tmp_path: Path
+    stopped_at: int, kind: str, world: World, options: Options, tmp_path: Path
 ) -> None:
-    whole = begin(tmp_path / "whole", world, options)
+    whole = begin(tmp_path / "whole", world, options, kind=kind)
     list(whole.train())
-    stop_after(begin(tmp_path / "halves", world, options), stopped_at)
+    stop_after(begin(tmp_path / "halves", world, options, kind=kind), stopped_at)
     torch.rand(5)  # what was drawn meanwhile does not matter
-    again = begin(tmp_path / "halves", world, options)
+    again = begin(tmp_path / "halves", world, options, kind=kind)
     assert again.step == (stopped_at - 1) // 2 * 2  # stopped before that step's state was saved
     again.validate = lambda network: {"score": {2: 0.5, 4: 0.9, 6: 0.7}[again.step]}
     list(again.train())

@@ -7,23 +7,14 @@ import torch
 
 from retrieval.cli import Recipes
 from retrieval.training.examples import Examples, Part
-from retrieval.training.recipes import RECIPES, Options, Recipe
+from retrieval.training.recipes import RECIPES, Options
 from retrieval.training.recipes.deep_ranking import DeepRanking
-from retrieval.training.recipes.modern import Hyper, Modern
+from retrieval.training.recipes.modern import Modern
 from retrieval.training.validation import validator
 
-from .conftest import BACKBONE
+from .conftest import make
 
 World = tuple[Examples, dict[str, Part]]
-
-
-def make(name: str, world: World, options: Options) -> Recipe:
-    torch.manual_seed(0)
-    examples, parts = world
-    if name == "modern":
-        hyper = Hyper(photo_trunks=((BACKBONE, 64, 2),), grid=2, softness=1.0)
-        return Modern(examples, parts["train"], options, hyper)
-    return RECIPES[name](examples, parts["train"], options)
 
 
 def test_the_command_knows_every_recipe() -> None:
