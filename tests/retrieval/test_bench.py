@@ -7,10 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from bot.cli import app
 from retrieval.bench import encode
+from retrieval.encoder import Encoder
+from retrieval.sketches import CanonicalSketch
 
 KEYS = {"sketch_over_bare", "photo_over_bare", "sketch_ms_median"}
 
@@ -24,9 +28,31 @@ def test_encode_prints_its_ratios_as_json() -> None:
     found = json.loads(result.stdout)
     assert set(found) >= KEYS
     assert 0 < found["sketch_ms_median"] < 5000
-    assert found["sketch_over_bare"] > 0
-    assert found["photo_over_bare"] > 0
+    # So few rounds beside other tests say little; the next test says that they can tell.
+    assert 0.2 < found["sketch_over_bare"] < 5
+    assert 0.2 < found["photo_over_bare"] < 5
     assert found["photos_per_second"] > 0
+
+
+def test_what_is_done_around_the_network_is_in_the_ratios(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sketch, photo = Encoder.prepare_sketch, Encoder.prepare_photo
+
+    def slow_sketch(encoder: Encoder, drawn: CanonicalSketch) -> torch.Tensor:
+        time.sleep(0.3)
+        return sketch(encoder, drawn)
+
+    def slow_photo(encoder: Encoder, image: Image.Image) -> torch.Tensor:
+        time.sleep(1)
+        return photo(encoder, image)
+
+    monkeypatch.setattr(Encoder, "prepare_sketch", slow_sketch)
+    monkeypatch.setattr(Encoder, "prepare_photo", slow_photo)
+    found = encode.measure(None, "cpu", tmp_path, 4, 3, compare=False)
+    assert found.sketch_ms_median > 300
+    assert found.sketch_over_bare > 1.15
+    assert found.photo_over_bare < 0.8
 
 
 def test_taking_turns_gives_the_median_of_each() -> None:
