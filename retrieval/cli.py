@@ -463,7 +463,9 @@ def watched_training(steps: int) -> Iterator[Callable[[TrainingProgress], None]]
 
     def report(progress: TrainingProgress) -> None:
         bar.start()  # not before: reading the pictures has a bar of its own
-        bar.update(task, completed=progress.step, loss=f"loss {progress.loss:.3f}")
+        bar.update(
+            task, completed=progress.step, total=progress.steps, loss=f"loss {progress.loss:.3f}"
+        )
         if progress.figures:
             shown = "  ".join(f"{key} {value:.3f}" for key, value in progress.figures.items())
             watch.print(f"step {progress.step:,}  {shown}", highlight=False)

@@ -37,6 +37,12 @@ class Examples:
         """Name the photos' pixels: what is computed from them may be kept under it."""
         return Path(getattr(self.photos, "filename", "")).stem
 
+    @property
+    def drawn_key(self) -> str:
+        """Name the pixels of the drawings and edge maps, in the same way."""
+        files = (getattr(pixels, "filename", "") for pixels in (self.sketches, self.edges))
+        return " ".join(Path(file).stem for file in files)
+
     def sketch_pixels(self, rows: torch.Tensor) -> torch.Tensor:
         """Return drawings as uint8 (len(rows), 2, 256, 256)."""
         return torch.from_numpy(self.sketches[rows.numpy()])

@@ -70,6 +70,7 @@ class Progress:
     """Where a run stands: after a step, or with figures after a validation."""
 
     step: int
+    steps: int
     loss: float
     figures: Figures | None = None
 
@@ -120,14 +121,14 @@ class Run:
             losses = self._learn()
             self.step += 1
             self.seconds += time.monotonic() - started
-            yield Progress(self.step, sum(losses.values()))
+            yield Progress(self.step, self.schedule.steps, sum(losses.values()))
             last = self.step == self.schedule.steps
             row: dict[str, Any] = {"step": self.step, "seconds": round(self.seconds, 2)}
             row["pictures"] = self.step * self.recipe.pictures()
             row["losses"] = {name: round(value, 5) for name, value in losses.items()}
             if last or self.step % self.schedule.validate_every == 0:
                 row["figures"] = figures = self._judge()
-                yield Progress(self.step, sum(losses.values()), figures)
+                yield Progress(self.step, self.schedule.steps, sum(losses.values()), figures)
             self._note(row)
             if last or self.step % self.schedule.save_every == 0:
                 self._save()

@@ -12,9 +12,9 @@ import torch
 
 from retrieval.encoder import checkpoint
 from retrieval.training import data, splits
-from retrieval.training.examples import part, read_examples
+from retrieval.training.examples import Examples, Part, part, read_examples
 from retrieval.training.loop import Progress, Run, Schedule
-from retrieval.training.recipes import RECIPES, Options
+from retrieval.training.recipes import RECIPES, Options, Recipe
 from retrieval.training.validation import validator
 from retrieval.training.weights import WeightsError
 
@@ -80,28 +80,61 @@ def train(
     examples = read_examples(
         pictures, others, PHOTO_SIDE, plan.options.cache, with_edges=plan.recipe == "modern"
     )
-    torch.manual_seed(plan.seed)
-    training = part(pictures, parts.train, len(others))
-    recipe = RECIPES[plan.recipe](examples, training, plan.options)
-    recipe.to(device).to(memory_format=torch.channels_last)
     asked = {"unseen": part(pictures, parts.unseen), "held": part(pictures, parts.held)}
-    metadata = checkpoint.Metadata(
-        name=out.resolve().name,
-        network=recipe.network.spec,
-        recipe=f"{plan.recipe}, {plan.schedule.steps} steps, seed {plan.seed}, "
-        f"split {split.digest[:12]}",
-    )
-    run = Run(out, recipe, plan.schedule, metadata, validator(recipe, examples, asked))
     note(
         f"{plan.recipe}: {len(pictures.sketches):,} drawings and {len(pictures.photos):,} photos "
         f"of {len(pictures.categories)} categories, {len(others):,} other photos; "
         f"{len(split.unseen)} categories kept to validate (split {split.digest[:12]})"
     )
-    if run.step:
-        note(f"Going on after step {run.step:,} of {plan.schedule.steps:,}")
-    for progress in run.train():
-        report(progress)
+    training = part(pictures, parts.train, len(others))
+    phase = _Phase(plan, device, examples, training, asked, f"split {split.digest[:12]}")
+    phase.carry_out(RECIPES[plan.recipe], out, note, report)
     return out / "best.safetensors"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Phase:
+    """What all phases of a plan have in common."""
+
+    plan: Plan
+    device: str
+    examples: Examples
+    training: Part
+    asked: dict[str, Part]
+    split: str
+
+    def carry_out(
+        self,
+        kind: type[Recipe],
+        out: Path,
+        note: Callable[[str], None],
+        report: Callable[[Progress], None],
+    ) -> Path:
+        """Train by one recipe, after the one before it, if there is one; returns the last weights.
+
+        The phase before lies in a folder of its own in `out`.
+        """
+        plan, start = self.plan, None
+        if kind.before is not None:
+            start = self.carry_out(kind.before, out / kind.before.name, note, report)
+        torch.manual_seed(plan.seed)
+        options = dataclasses.replace(plan.options, start=start)
+        recipe = kind(self.examples, self.training, options)
+        recipe.to(self.device).to(memory_format=torch.channels_last)
+        steps = min(plan.schedule.steps, kind.most_steps or plan.schedule.steps)
+        schedule = dataclasses.replace(plan.schedule, steps=steps, **kind.schedule)
+        metadata = checkpoint.Metadata(
+            name=out.resolve().name,
+            network=recipe.network.spec,
+            recipe=f"{plan.recipe}, {plan.schedule.steps} steps, seed {plan.seed}, {self.split}",
+        )
+        out.mkdir(exist_ok=True)
+        run = Run(out, recipe, schedule, metadata, validator(recipe, self.examples, self.asked))
+        if run.step:
+            note(f"Going on after step {run.step:,} of {steps:,} ({kind.name})")
+        for progress in run.train():
+            report(progress)
+        return out / "last.safetensors"
 
 
 def _keep_plan(plan: Plan, out: Path) -> None:

@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from retrieval.encoder.network import TrunkSpec, fold_batch_norm
+from retrieval.encoder.network import Branch, TrunkSpec, fold_batch_norm
 from retrieval.training.examples import Examples, batches
+from retrieval.training.pictures import Pixels
 from retrieval.training.weights import pretrained_trunk
 
 # Views of each photo: as it is and mirrored, then a part of it and a part of it mirrored.
@@ -40,12 +41,32 @@ def photo_levels(
             trunk = pretrained_trunk(spec, file)
             fold_batch_norm(trunk)
             tensors = _compute(trunk, examples, f"Photos through {spec.backbone}")
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        part = stored.with_suffix(".part")
-        save_file({str(n): level for n, level in enumerate(tensors)}, part)
-        part.replace(stored)
+        _keep(stored, {str(n): level for n, level in enumerate(tensors)})
     levels = load_file(stored)
     return [levels[str(n)] for n in range(len(levels))]
+
+
+def drawn_levels(
+    branch: Branch, digest: str, examples: Examples, cache: Path
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Return a frozen branch's levels of every drawing and edge map, as they are and mirrored.
+
+    Half (drawings, 2, width) and (photos, kinds, 2, width) a level; `digest` is the checkpoint's.
+    """
+    key = hashlib.sha256(f"{digest} {examples.drawn_key}".encode()).hexdigest()[:16]
+    stored = cache / f"drawn-{key}.safetensors"
+    if not stored.exists():
+        edges = examples.edges
+        if edges is None:
+            raise ValueError("these examples were read without edge maps")
+        sets = [examples.sketches, *(edges[:, kind] for kind in range(edges.shape[1]))]
+        done = [_through(branch, pixels) for pixels in sets]
+        traced = [torch.stack(level, dim=1) for level in zip(*done[1:], strict=True)]
+        tensors = {f"sketch{n}": level for n, level in enumerate(done[0])}
+        _keep(stored, tensors | {f"edge{n}": level for n, level in enumerate(traced)})
+    found = load_file(stored)
+    count = len(found) // 2
+    return [found[f"sketch{n}"] for n in range(count)], [found[f"edge{n}"] for n in range(count)]
 
 
 def predictions(answers: list[tuple[nn.Linear, torch.Tensor]], temperature: float) -> torch.Tensor:
@@ -71,6 +92,25 @@ def _compute(trunk: nn.Module, examples: Examples, what: str) -> list[torch.Tens
         per_view = [trunk(view.contiguous(memory_format=torch.channels_last)) for view in views]
         done.append([torch.stack(level, dim=1).half() for level in zip(*per_view, strict=True)])
     return [torch.cat(level) for level in zip(*done, strict=True)]
+
+
+@torch.inference_mode()
+def _through(branch: Branch, pictures: Pixels) -> list[torch.Tensor]:
+    """Compute levels of drawings (n, 2, side, side), as they are and mirrored: (n, 2, width)."""
+    done: list[list[torch.Tensor]] = []
+    rows = range(0, len(pictures), 64)
+    for start in track(rows, "Drawings through the trunk", console=Console(stderr=True)):
+        pixels = torch.from_numpy(pictures[start : start + 64].copy()).float()
+        views = [branch.levels(pixels), branch.levels(pixels.flip(-1))]
+        done.append([torch.stack(level, dim=1).half() for level in zip(*views, strict=True)])
+    return [torch.cat(level) for level in zip(*done, strict=True)]
+
+
+def _keep(file: Path, tensors: dict[str, torch.Tensor]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    save_file(tensors, part)
+    part.replace(file)
 
 
 def _cut(pixels: torch.Tensor, chance: torch.Generator) -> torch.Tensor:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 from torch import nn
@@ -34,12 +35,16 @@ class Options:
     dim: int = 256
     weights: Path | None = None
     cache: Path = Path()
+    start: Path | None = None  # the checkpoint of the phase before, set by the plan
 
 
 class Recipe(nn.Module):
     """Trains `network` by the sum of `losses()`, which draws its own batch at random."""
 
     name: ClassVar[str]
+    before: ClassVar[type[Recipe] | None] = None  # a phase whose checkpoint this one starts from
+    schedule: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # what it has of its own
+    most_steps: ClassVar[int | None] = None
     network: SketchPhotoNetwork
 
     def __init__(self, examples: Examples, training: Part, options: Options) -> None:

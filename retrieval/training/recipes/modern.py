@@ -1,256 +1,161 @@
-"""The modern recipe: photos stay as ImageNet networks see them, drawings learn to meet them.
+"""The modern recipe: a drawing branch fine-tuned in a first phase, then heads fitted anew on it.
 
-The photo branch's trunks are frozen, so nothing that ImageNet taught is forgotten and its features
-are computed once; only its head learns. The drawing branch is fine-tuned on drawings and on the
-photos' own edge maps, which exist for any photo. An embedding has three blocks:
+The first phase (:mod:`retrieval.training.recipes.modern_trunk`) varies drawings so much that its
+heads learn little of where things lie. Here both branches' trunks are frozen, every picture's
+features are computed once, as it is and mirrored, and the heads of three blocks are fitted in large
+batches with strong dropout:
 
-* *learned*: both heads learn. Supervised contrast across domains (Khosla et al. 2020), a cosine
-  classifier in each domain, each drawing against the other photos of its category for its own
-  photo (so that pose and shape count), and each edge map against all photos for its own.
-* *particular*: told only to know each drawing's own photo among those of its category, and each
-  edge map's among all. What it gains by telling things apart it does not lose by grouping them.
-* *kept*: the photo head is fixed, principal components of the frozen pooled features; the drawing
-  branch learns to land there. Knows many things that no drawing in training showed.
-
-Beside them the drawing branch keeps ImageNet's classifier: edge maps must predict what the frozen
-networks say of their photo, drawings what these say of their category (Liu et al. 2019, "SAKE").
+* *learned*: each drawing against photos for those of its category, against those of its category
+  for its own, and each edge map for its own photo.
+* *particular*: told only to know a drawing's own photo among those of its category, and each edge
+  map's. What it gains by telling photos apart it does not lose by grouping them.
+* *kept*: taken from the first phase as it is.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import torch
-from torch import nn
 from torch.nn import functional
 
+from retrieval.encoder import checkpoint
 from retrieval.encoder.network import (
     BlockSpec,
     Branch,
     NetworkSpec,
     SketchPhotoNetwork,
-    TrunkSpec,
+    fold_batch_norm,
 )
-from retrieval.training import teacher, weights
-from retrieval.training.augment import vary_sketches
-from retrieval.training.examples import Examples, Part, batches
-from retrieval.training.objectives import CosineClassifier, contrast, cross_domain_contrast
+from retrieval.training import teacher
+from retrieval.training.examples import Examples, Part
+from retrieval.training.objectives import contrast
 from retrieval.training.recipes.base import Options, Recipe
+from retrieval.training.recipes.modern_trunk import (
+    ModernTrunk,
+    components,
+    project,
+    set_means,
+    weights_of,
+)
 
 _PARTS: Final = 0.4  # share of photos that are seen in part
-_CLASSIFIED: Final = 256  # photos a step that the classifier sees
-_MEASURED: Final = 512  # drawings that the first mean is taken over
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Hyper:
-    """Losses' weights and sizes: chosen by hand from a few short runs, not searched for."""
+    """Chosen by hand from a few runs on one split, not searched for."""
 
-    photo_trunks: tuple[tuple[str, int, int], ...] = (
-        ("tf_efficientnet_lite0", 224, 4),
-        ("tf_efficientnet_lite2", 260, 0),
-    )
-    grid: int = 4
-    layout: int = 8
     weights: tuple[float, float, float] = (1.0, 0.75, 0.5)  # learned, particular, kept
-    edges: float = 0.64  # edge maps for each drawing
-    others: int = 800  # photos that a batch is contrasted with beside those of its categories
+    learned: int = 192
+    particular: int = 128
+    batch: int = 200  # drawings, and as many edge maps
+    gallery: int = 900  # photos beside their own
     temperature: float = 0.1
-    dropout: float = 0.3
-    classes: float = 0.5
-    instance: float = 0.3
-    within: float = 1.0
+    dropout: tuple[float, float] = (0.3, 0.2)  # learned, particular
     edge: float = 0.75
-    particular: float = 0.5
-    kept: float = 0.5
-    softness: float = 1.0  # temperature of the teachers' predictions
-    teacher_edges: float = 0.5
-    teacher_sketches: float = 0.25
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Batch:
-    """Rows of drawings (n,), edge maps (m,) and photos (g,), and which belong together."""
-
-    sketches: torch.Tensor
-    edges: torch.Tensor
-    photos: torch.Tensor
-    same: torch.Tensor  # (n, g): of one category
-    own: torch.Tensor  # (n, g): the drawing's own photo
-    traced: torch.Tensor  # (m, g): the edge map's photo
-    known: torch.Tensor  # (g,): of a category that is trained on
 
 
 class Modern(Recipe):
-    """See the module."""
+    """See the module; `options.start` is the first phase's checkpoint."""
 
     name = "modern"
+    before = ModernTrunk
+    schedule = MappingProxyType({"rate": 4e-4, "decay": 0.01, "average": 0.98})
+    most_steps = 300
 
     def __init__(
-        self,
-        examples: Examples,
-        training: Part,
-        options: Options,
-        hyper: Hyper | None = None,
+        self, examples: Examples, training: Part, options: Options, hyper: Hyper | None = None
     ) -> None:
-        """Compute or read the frozen branch's features, and begin where both branches agree."""
+        """Compute every picture's features with the trunks of the first phase."""
         super().__init__(examples, training, options)
+        if options.start is None:
+            raise ValueError("these heads need the checkpoint of a first phase")
         self.hyper = hyper = hyper or Hyper()
-        drawn = TrunkSpec(options.backbone, options.size, hyper.grid)
-        taken = tuple(TrunkSpec(*parts) for parts in hyper.photo_trunks)
-        learned, particular, kept = hyper.weights
-        most, fewer = 3 * options.dim // 4, options.dim // 2
-        blocks = (
-            BlockSpec(most, learned),
-            BlockSpec(fewer, particular),
-            BlockSpec(fewer, kept, pooled_only=True),
+        began, metadata, digest = checkpoint.load(options.start)
+        spec = metadata.network
+        dims = (hyper.learned, hyper.particular, spec.blocks[1].dim)
+        blocks = tuple(
+            BlockSpec(dim, weight, pooled_only=number == 2)
+            for number, (dim, weight) in enumerate(zip(dims, hyper.weights, strict=True))
         )
-        self.network = SketchPhotoNetwork(NetworkSpec((drawn,), taken, blocks, layout=hyper.layout))
-        self.network.sketch.trunks[0] = weights.pretrained_trunk(drawn, options.weights)
-        for number, spec in enumerate(taken):
-            self.network.photo.trunks[number] = weights.pretrained_trunk(spec, self._file(spec))
-        per_trunk = [
-            teacher.photo_levels(spec, examples, options.cache, self._file(spec)) for spec in taken
+        self.network = SketchPhotoNetwork(
+            NetworkSpec(spec.sketch, spec.photo, blocks, layout=spec.layout)
+        )
+        for branch, known in (
+            (self.network.sketch, began.sketch),
+            (self.network.photo, began.photo),
+        ):
+            branch.trunks.load_state_dict(known.trunks.state_dict())
+            branch.means.load_state_dict(known.means.state_dict())
+            branch.heads[2].load_state_dict(known.heads[1].state_dict())
+            branch.trunks.requires_grad_(False)
+            branch.heads[2].requires_grad_(False)
+        fold_batch_norm(began)
+        self.drawn, self.traced = teacher.drawn_levels(
+            began.sketch, digest, examples, options.cache
+        )
+        taken = [
+            teacher.photo_levels(trunk, examples, options.cache, weights_of(trunk, options))
+            for trunk in spec.photo
         ]
-        self.levels = [level for levels in per_trunk for level in levels]
-        self.said = teacher.predictions(
-            [
-                (weights.classifier(spec.backbone, self._file(spec)), levels[0][:, 0])
-                for spec, levels in zip(taken, per_trunk, strict=True)
-            ],
-            hyper.softness,
-        )
-        self.classifiers = nn.ModuleList(
-            CosineClassifier(most, len(self.sampler.both)) for _ in range(2)
-        )
-        self.imagenet = weights.classifier(options.backbone, options.weights)
-        self.imagenet.requires_grad_(False)
+        self.taken = [level for levels in taken for level in levels]
         self._begin(training)
-        self._freeze()
-
-    def _file(self, spec: TrunkSpec) -> Path | None:
-        """Return the weights' file that was given, for a trunk of the same backbone."""
-        return self.options.weights if spec.backbone == self.options.backbone else None
 
     def pictures(self) -> int:
-        """See the base class; photos cost nothing here."""
-        return self.options.batch + round(self.hyper.edges * self.options.batch)
+        """See the base class; everything is computed before the first step."""
+        return 0
 
     def embed_photo_rows(self, network: SketchPhotoNetwork, rows: torch.Tensor) -> torch.Tensor:
-        """See the base class; the trunks are frozen, so their features are at hand."""
-        device = next(network.parameters()).device
-        return network.photo.embed([level[rows, 0].float().to(device) for level in self.levels])
+        """See the base class; features are at hand."""
+        return network.photo.embed(self._rows(self.taken, rows, 0))
+
+    def embed_sketch_rows(self, network: SketchPhotoNetwork, rows: torch.Tensor) -> torch.Tensor:
+        """See the base class; features are at hand."""
+        return network.sketch.embed(self._rows(self.drawn, rows, 0))
 
     def losses(self) -> dict[str, torch.Tensor]:
-        """Draw drawings, edge maps and photos; see the module."""
-        mirror = bool(torch.rand(1) < 0.5)
-        batch = self._draw()
-        pixels = torch.cat(
-            [self.examples.sketch_pixels(batch.sketches), self.examples.edge_pixels(batch.edges)]
-        )
-        drawn = vary_sketches(pixels.to(self.device), self.options.size, mirror)
-        levels = self.network.sketch.levels(drawn)
-        drawn_rows = self._block_rows(self.network.sketch, levels)
-        photo_rows = self._block_rows(self.network.photo, self._photo_levels(batch.photos, mirror))
-        learned, particular, kept = zip(drawn_rows, photo_rows, strict=True)
-        return {
-            **self._learned_losses(*learned, batch),
-            "particular": self._particular_loss(*particular, batch),
-            "kept": self._kept_loss(*kept, batch),
-            "imagenet": self._imagenet_loss(levels[0], batch),
-        }
+        """Draw drawings, edge maps and photos, all mirrored or none; see the module."""
+        hyper, examples = self.hyper, self.examples
+        mirror = int(torch.rand(1) < 0.5)
+        sketches = self.sampler.some_sketches(hyper.batch)
+        edges = self.sampler.some_photos(hyper.batch)
+        own = examples.own_photo[sketches]
+        others = self.sampler.some_photos(hyper.gallery)
+        photos = torch.unique(torch.cat([own[own >= 0], edges, others]))
+        kinds = torch.randint(self.traced[0].shape[1], (len(edges),))
+        ink = self._rows(self.drawn, sketches, mirror)
+        edge = [level[edges, kinds, mirror].to(self.device).float() for level in self.traced]
+        drawn = [torch.cat(pair) for pair in zip(ink, edge, strict=True)]
+        views = mirror + 2 * (torch.rand(len(photos)) < _PARTS).long()
+        taken = self._rows(self.taken, photos, views)
+        same = examples.sketch_categories[sketches][:, None] == examples.photo_categories[photos]
+        mine = own[:, None] == photos
+        source = edges[:, None] == photos
+        same, mine, source = (pairs.to(self.device) for pairs in (same, mine, source))
+        losses = {}
+        for number, name in enumerate(("learned", "particular")):
+            rows = self._block(self.network.sketch, drawn, number)
+            logits = rows @ self._block(self.network.photo, taken, number).T / hyper.temperature
+            asked, traced = logits[: len(sketches)], logits[len(sketches) :]
+            losses[name] = contrast(asked.masked_fill(~same, -torch.inf), mine)
+            losses[name] += hyper.edge * contrast(traced, source)
+            if name == "learned":
+                losses[name] += contrast(asked, same)
+        return losses
 
-    def _block_rows(self, branch: Branch, levels: list[torch.Tensor]) -> list[torch.Tensor]:
-        centred = branch.centred(levels)
-        return branch.block_rows(
-            [functional.dropout(level, self.hyper.dropout) for level in centred]
-        )
+    def _block(self, branch: Branch, levels: list[torch.Tensor], number: int) -> torch.Tensor:
+        """Map levels to unit rows of one block, some features dropped."""
+        share = self.hyper.dropout[number]
+        centred = [functional.dropout(level, share) for level in branch.centred(levels)]
+        return functional.normalize(branch.heads[number](torch.cat(centred, dim=-1)), dim=-1)
 
-    def _draw(self) -> _Batch:
-        """Draw a batch; all photos that it names are among its photos."""
-        sketches = self.sampler.some_sketches(self.options.batch)
-        edges = self.sampler.some_photos(round(self.hyper.edges * len(sketches)))
-        own = self.examples.own_photo[sketches]
-        others = self.sampler.some_photos(self.hyper.others)
-        alike = self.sampler.photos_of(self.examples.sketch_categories[sketches])
-        photos = torch.unique(torch.cat([edges, alike, others]))
-        mine = self.examples.sketch_categories[sketches][:, None]
-        theirs = self.examples.photo_categories[photos]
-        to = self.device
-        return _Batch(
-            sketches,
-            edges,
-            photos,
-            same=(mine == theirs).to(to),
-            own=(own[:, None] == photos).to(to),
-            traced=(edges[:, None] == photos).to(to),
-            known=(theirs >= 0).to(to),
-        )
-
-    def _photo_levels(self, photos: torch.Tensor, mirror: bool) -> list[torch.Tensor]:
-        """Choose a view of each photo, mirrored or not: more often whole than in part."""
-        part = 2 * (torch.rand(len(photos)) < _PARTS).long()
-        view = part + int(mirror)
-        return [level[photos, view].to(self.device).float() for level in self.levels]
-
-    def _learned_losses(
-        self, rows: torch.Tensor, photos: torch.Tensor, batch: _Batch
-    ) -> dict[str, torch.Tensor]:
-        hyper, known = self.hyper, batch.known
-        ink, edge = rows[: len(batch.sketches)], rows[len(batch.sketches) :]
-        logits = ink @ photos.T / hyper.temperature
-        in_category = logits.masked_fill(~batch.same, -torch.inf)
-        labels = self.sampler.labels(self.examples.sketch_categories[batch.sketches])
-        some = torch.nonzero(known)[:, 0]
-        some = some[torch.randperm(len(some))[:_CLASSIFIED]]
-        categories = self.examples.photo_categories[batch.photos[some.cpu()]]
-        by_sketch, by_photo = self.classifiers
-        return {
-            "contrast": cross_domain_contrast(
-                ink, photos[known], batch.same[:, known], hyper.temperature
-            ),
-            "instance": hyper.instance * contrast(logits[:, known], batch.own[:, known]),
-            "within": hyper.within * contrast(in_category, batch.own),
-            "classes": hyper.classes
-            * (
-                by_sketch(ink, labels.to(self.device))
-                + by_photo(photos[some], self.sampler.labels(categories).to(self.device))
-            ),
-            "edges": hyper.edge * contrast(edge @ photos.T / hyper.temperature, batch.traced),
-        }
-
-    def _particular_loss(
-        self, rows: torch.Tensor, photos: torch.Tensor, batch: _Batch
-    ) -> torch.Tensor:
-        hyper = self.hyper
-        logits = rows @ photos.T / hyper.temperature
-        ink, edge = logits[: len(batch.sketches)], logits[len(batch.sketches) :]
-        in_category = ink.masked_fill(~batch.same, -torch.inf)
-        return hyper.particular * (
-            contrast(in_category, batch.own) + hyper.edge * contrast(edge, batch.traced)
-        )
-
-    def _kept_loss(self, rows: torch.Tensor, photos: torch.Tensor, batch: _Batch) -> torch.Tensor:
-        hyper = self.hyper
-        logits = rows @ photos.T / hyper.temperature
-        ink, edge = logits[: len(batch.sketches)], logits[len(batch.sketches) :]
-        return hyper.kept * (
-            contrast(ink, batch.same)
-            + hyper.instance * contrast(ink, batch.own)
-            + hyper.edge * contrast(edge, batch.traced)
-        )
-
-    def _imagenet_loss(self, pooled: torch.Tensor, batch: _Batch) -> torch.Tensor:
-        """Cross entropy of ImageNet's classes with what the frozen networks said of photos."""
-        log = functional.log_softmax(self.imagenet(pooled) / self.hyper.softness, dim=-1)
-        ink, edge = log[: len(batch.sketches)], log[len(batch.sketches) :]
-        of_category = self.said_of_category[self.examples.sketch_categories[batch.sketches]]
-        of_edges = self.said[batch.edges]
-        by_category = -(of_category.to(self.device) * ink).sum(dim=1).mean()
-        by_photo = -(of_edges.to(self.device) * edge).sum(dim=1).mean()
-        return self.hyper.teacher_sketches * by_category + self.hyper.teacher_edges * by_photo
+    def _rows(
+        self, levels: list[torch.Tensor], rows: torch.Tensor, view: int | torch.Tensor
+    ) -> list[torch.Tensor]:
+        return [level[rows, view].to(self.device).float() for level in levels]
 
     @property
     def device(self) -> torch.device:
@@ -260,69 +165,15 @@ class Modern(Recipe):
 
     @torch.no_grad()
     def _begin(self, training: Part) -> None:
-        """Set means and heads so that both branches begin in one space, the frozen features'."""
+        """Centre on what training shows, and begin where the two branches see the same."""
         sketch, photo = self.network.sketch, self.network.photo
-        rows = training.photos
-        _set_means(photo, [level[rows].float().mean(dim=(0, 1)) for level in self.levels])
-        drawn = self._drawn_levels(training.sketches)
-        _set_means(sketch, [torch.cat(level).mean(dim=0) for level in zip(*drawn, strict=True)])
-        taken = photo.centred([level[rows, 0].float() for level in self.levels])
-        # Kept: what all photo trunks see pooled. The others begin with what the drawing's sees.
-        same = taken[: len(sketch.trunks[0].widths)]
-        pooled = [taken[level] for level in photo.pooled]
-        for number, levels in enumerate((same, same, pooled)):
-            _project((photo.heads[number], sketch.heads[number]), levels)
-        self.said_of_category = self._mean_predictions(rows)
-
-    def _drawn_levels(self, sketches: torch.Tensor) -> list[list[torch.Tensor]]:
-        """Normalise by the statistics of drawings (Li et al. 2016, "AdaBN"); return their levels.
-
-        Drawings are seen by a trunk that took its statistics from photos until now.
-        """
-        branch = self.network.sketch
-        norms = [m for m in branch.modules() if isinstance(m, nn.BatchNorm2d)]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # the plain mean over all that follow
-        branch.train()
-        some = sketches[torch.randperm(len(sketches))[:_MEASURED]]
-        levels = [
-            branch.levels(self.examples.sketch_pixels(part).float()) for part in batches(some)
-        ]
-        for norm in norms:
-            norm.momentum = 0.03  # later a running mean over some 30 steps, not timm's 100
-        return levels
-
-    def _mean_predictions(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return what the frozen networks say of each category's photos: (categories, classes)."""
-        categories, said = self.examples.photo_categories[rows], self.said[rows]
-        means = said[:1].repeat(len(self.examples.categories), 1)
-        for number in set(categories.tolist()) - {-1}:
-            means[number] = said[categories == number].mean(dim=0)
-        return means
-
-    def _freeze(self) -> None:
-        """Leave the photo trunks and the kept photo head as they are."""
-        photo = self.network.photo
-        photo.trunks.requires_grad_(False)
-        photo.heads[2].requires_grad_(False)
-
-
-def _set_means(branch: Branch, means: list[torch.Tensor]) -> None:
-    for mean, measured in zip(branch.means, means, strict=True):
-        mean.copy_(measured)
-
-
-def _project(heads: tuple[nn.Linear, ...], levels: list[torch.Tensor]) -> None:
-    """Begin heads as projections to the principal components of levels (n, width) side by side.
-
-    A head that sees more than these ignores the rest for now; one that sees less has its part.
-    """
-    rows = torch.cat(levels, dim=-1)
-    count = heads[0].out_features
-    components = torch.svd_lowrank(rows - rows.mean(dim=0), q=count, niter=4)[2].T
-    for head in heads:
-        width = min(head.in_features, rows.shape[1])
-        head.weight.zero_()
-        head.weight[:, :width].copy_(components[:, :width])
-        head.bias.zero_()
+        set_means(sketch, [level[training.sketches].float().mean((0, 1)) for level in self.drawn])
+        set_means(photo, [level[training.photos].float().mean((0, 1)) for level in self.taken])
+        drawn = sketch.centred(self._rows(self.drawn, training.sketches, 0))
+        taken = photo.centred(self._rows(self.taken, training.photos, 0))
+        # The levels that both branches have; the map of ink and further trunks begin at nought.
+        shared = len(sketch.trunks[0].widths)
+        both = [torch.cat(pair) for pair in zip(drawn[:shared], taken[:shared], strict=True)]
+        for number, dim in enumerate((self.hyper.learned, self.hyper.particular)):
+            heads = (sketch.heads[number], photo.heads[number])
+            project(heads, components(both, dim))

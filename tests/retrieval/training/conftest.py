@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,10 +12,10 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
+from retrieval.encoder import checkpoint
 from retrieval.training import data, splits
 from retrieval.training.examples import Examples, Part, part, read_examples
-from retrieval.training.recipes import RECIPES, Options, Recipe
-from retrieval.training.recipes.modern import Hyper, Modern
+from retrieval.training.recipes import RECIPES, Options, Recipe, modern, modern_trunk
 
 BACKBONE = "test_efficientnet"
 SHAPES: dict[str, Callable[[ImageDraw.ImageDraw, tuple[int, ...], dict[str, object]], None]] = {
@@ -91,7 +92,18 @@ def make(name: str, world: tuple[Examples, dict[str, Part]], options: Options) -
     """Make a recipe that begins the same each time."""
     torch.manual_seed(0)
     examples, parts = world
-    if name == "modern":
-        hyper = Hyper(photo_trunks=((BACKBONE, 64, 2),), grid=2)
-        return Modern(examples, parts["train"], options, hyper)
+    if name in ("trunk", "modern"):
+        hyper = modern_trunk.Hyper(photo_trunks=((BACKBONE, 64, 2),), grid=2, kept_dim=8)
+        trunk = modern_trunk.ModernTrunk(examples, parts["train"], options, hyper)
+        if name == "trunk":
+            return trunk
+        start = options.cache / "start.safetensors"
+        checkpoint.save(
+            start,
+            trunk.network,
+            checkpoint.Metadata(name="trunk", network=trunk.network.spec, recipe="test"),
+        )
+        options = dataclasses.replace(options, start=start)
+        small = modern.Hyper(learned=8, particular=8, batch=8)
+        return modern.Modern(examples, parts["train"], options, small)
     return RECIPES[name](examples, parts["train"], options)

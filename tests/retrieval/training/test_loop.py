@@ -55,7 +55,7 @@ def stop_after(run: Run, step: int) -> None:
             return
 
 
-@pytest.mark.parametrize("kind", ["triplet-class", "modern"])
+@pytest.mark.parametrize("kind", ["triplet-class", "trunk", "modern"])
 @pytest.mark.parametrize("stopped_at", [1, 2, 3, 5])
 def test_a_stopped_run_goes_on_to_the_same_result(
     stopped_at: int, kind: str, world: World, options: Options, tmp_path: Path

@@ -9,7 +9,7 @@ from retrieval.cli import Recipes
 from retrieval.training.examples import Examples, Part
 from retrieval.training.recipes import RECIPES, Options
 from retrieval.training.recipes.deep_ranking import DeepRanking
-from retrieval.training.recipes.modern import Modern
+from retrieval.training.recipes.modern_trunk import ModernTrunk
 from retrieval.training.validation import validator
 
 from .conftest import make
@@ -21,7 +21,7 @@ def test_the_command_knows_every_recipe() -> None:
     assert {recipe.value for recipe in Recipes} == set(RECIPES)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, "trunk"])
 def test_a_recipe_learns(name: str, world: World, options: Options) -> None:
     recipe = make(name, world, options)
     optimizer = torch.optim.AdamW(
@@ -45,7 +45,7 @@ def test_a_recipe_learns(name: str, world: World, options: Options) -> None:
     assert after > before + 0.05
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, "trunk"])
 def test_only_what_may_change_changes(name: str, world: World, options: Options) -> None:
     recipe = make(name, world, options)
     torch.stack(list(recipe.losses().values())).sum().backward()
@@ -55,9 +55,12 @@ def test_only_what_may_change_changes(name: str, world: World, options: Options)
     assert not moved & frozen
     grouped = {id(p) for _, parameters in recipe.groups() for p in parameters}
     assert grouped == {id(p) for p in recipe.parameters() if p.requires_grad}
-    if name == "modern":
-        assert not any(key.startswith(("photo.trunks", "photo.heads.2")) for key in moved)
+    if name == "trunk":
+        assert not any(key.startswith(("photo.trunks", "photo.heads.1")) for key in moved)
         assert any(key.startswith("sketch.trunks") for key in moved)
+    if name == "modern":
+        heads = {f"{domain}.heads.{number}" for domain in ("sketch", "photo") for number in (0, 1)}
+        assert {key.rpartition(".")[0] for key in moved} == heads
 
 
 @pytest.mark.parametrize(
@@ -102,8 +105,8 @@ def test_deep_ranking_prefers_what_is_relevant(world: World, options: Options) -
 
 def test_modern_begins_where_both_branches_agree(world: World, options: Options) -> None:
     """A photo shown to both branches lands at nearly the same place before anything is learned."""
-    recipe = make("modern", world, options)
-    assert isinstance(recipe, Modern)
+    recipe = make("trunk", world, options)
+    assert isinstance(recipe, ModernTrunk)
     network = recipe.network.eval()
     for branch in (network.sketch, network.photo):
         for mean in branch.means:
