@@ -3,8 +3,9 @@
 The first few are *varied* (Carbonell and Goldstein 1998, "maximal marginal relevance"): where an
 encoder is unsure, five guesses of one kind are one guess. Those after them are nearest to the
 drawing *expanded* by the first photos found (Chum et al. 2007, "Total recall"), since photos know
-each other better than any drawing knows a photo. numpy only; whoever holds the photos says which
-are nearest.
+each other better than any drawing knows a photo. Both compare photos with one another, by that part
+of the embeddings that the encoder names. numpy only; whoever holds the photos says which are
+nearest.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ Key = TypeVar("Key", bound=Hashable)
 
 VARIED: Final = 5  # photos that are chosen to differ: as many as a card shows
 POOL: Final = 30  # photos that these are chosen from
-DIVERSITY: Final = 0.2  # how much being like a photo above counts against being like the drawing
-EXPANSION: Final = 0.5  # length of what is added to a drawing's embedding, whose own length is 1
+DIVERSITY: Final = 0.15  # how much being like a photo above counts against being like the drawing
+EXPANSION: Final = 1.2  # how much being like the first photos counts for it
+EVERYTHING: Final = slice(None)
 _EXPANDED_BY: Final = 5  # photos
 _TEMPERATURE: Final = 0.1  # of their shares
+_LEAST: Final = 1e-9  # length, so that nothing is divided by nought
 
 
 class Neighbours(NamedTuple, Generic[Key]):
@@ -37,18 +40,23 @@ class Neighbours(NamedTuple, Generic[Key]):
 
 
 def order(
-    query: Floats, nearest: Callable[[Floats, int], Neighbours[Key]], count: int
+    query: Floats,
+    nearest: Callable[[Floats, int], Neighbours[Key]],
+    count: int,
+    compared: slice = EVERYTHING,
 ) -> list[Key]:
     """Return the keys of `count` photos in the order in which they are shown.
 
     `query` (dim,) is a drawing's embedding, of unit length; `nearest` finds so many photos for a
-    vector, or all that there are.
+    vector, or all that there are. `compared` is the part of embeddings by which photos are compared
+    with one another.
     """
     near = nearest(query, max(count, POOL))
     pool = near.vectors[:POOL]
-    chosen = [near.keys[row] for row in varied(pool @ query, pool, min(VARIED, count))]
+    alike = _unit(pool[:, compared])
+    chosen = [near.keys[row] for row in varied(pool @ query, alike, min(VARIED, count))]
     if count > len(chosen):
-        further = nearest(expanded(query, pool), count).keys
+        further = nearest(expanded(query, pool, compared), count).keys
         shown = set(chosen)
         chosen += [key for key in further if key not in shown]
     return chosen[:count]
@@ -71,9 +79,20 @@ def varied(scores: Floats, vectors: Floats, count: int) -> list[int]:
     return chosen
 
 
-def expanded(query: Floats, vectors: Floats) -> Floats:
-    """Add to a drawing's embedding (dim,) the mean direction of the first of `vectors` (n, dim)."""
+def expanded(query: Floats, vectors: Floats, compared: slice = EVERYTHING) -> Floats:
+    """Add to a drawing's embedding (dim,) what makes photos score that are like the first found.
+
+    A photo's inner product with the result is that with the drawing, and EXPANSION times the mean
+    cosine of its `compared` part with those of the first of `vectors` (n, dim).
+    """
     first = vectors[:_EXPANDED_BY]
     shares = np.exp((first @ query - (first @ query).max()) / _TEMPERATURE)
-    mean = shares @ first
-    return np.asarray(query + EXPANSION * mean / max(float(np.linalg.norm(mean)), 1e-9))
+    part = first[:, compared]
+    length = max(float(np.linalg.norm(part, axis=1).mean()), _LEAST)  # the same in every photo
+    longer = query.copy()
+    longer[compared] += EXPANSION / length * (shares / shares.sum()) @ _unit(part)
+    return longer
+
+
+def _unit(rows: Floats) -> Floats:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _LEAST))

@@ -43,6 +43,7 @@ class Encoder:
         self.label = f"{metadata.name}@{digest[:8]}"
         spec = metadata.network
         self.dim = spec.dim
+        self.compared = spec.compared
         self.sketch_size = max(trunk.size for trunk in spec.sketch)
         self.photo_size = max(trunk.size for trunk in spec.photo)
         self.preprocessing = preprocessing.version(self.sketch_size, self.photo_size)

@@ -43,12 +43,14 @@ class TrunkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class BlockSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of the embedding: its length, and the share of its cosine in the whole's.
 
-    A block that is `pooled_only` sees what is there but not where.
+    A block that is `pooled_only` sees what is there but not where. Photos may be compared with one
+    another by a single block, that `compares_photos`, instead of the whole embedding.
     """
 
     dim: Dim
     weight: Annotated[float, msgspec.Meta(gt=0, le=100)] = 1.0
     pooled_only: bool = False
+    compares_photos: bool = False
 
 
 class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,11 +78,23 @@ class NetworkSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("branches that share their trunks must have the same")
         if self.shared == "everything" and self.layout:
             raise ValueError("photos have no map of ink: a network with one cannot share all")
+        if sum(block.compares_photos for block in self.blocks) > 1:
+            raise ValueError("photos are compared by one block or by all")
 
     @property
     def dim(self) -> int:
         """Length of an embedding."""
         return sum(block.dim for block in self.blocks)
+
+    @property
+    def compared(self) -> slice:
+        """Where in an embedding that is by which photos are compared with one another."""
+        start = 0
+        for block in self.blocks:
+            if block.compares_photos:
+                return slice(start, start + block.dim)
+            start += block.dim
+        return slice(0, start)
 
 
 class Trunk(nn.Module):
@@ -218,12 +232,13 @@ class Branch(nn.Module):
 
     def block_rows(self, centred: list[torch.Tensor]) -> list[torch.Tensor]:
         """Map centred levels (n, width) to unit rows (n, dim) of each block, not yet weighted."""
-        everything = torch.cat(centred, dim=-1)
-        pooled = torch.cat([centred[level] for level in self.pooled], dim=-1)
-        return [
-            functional.normalize(head(pooled if block.pooled_only else everything), dim=-1)
-            for head, block in zip(self.heads, self.blocks, strict=True)
-        ]
+        return [self.block_row(centred, number) for number in range(len(self.blocks))]
+
+    def block_row(self, centred: list[torch.Tensor], number: int) -> torch.Tensor:
+        """Map centred levels (n, width) to unit rows (n, dim) of one block, not yet weighted."""
+        pooled_only = self.blocks[number].pooled_only
+        seen = [centred[level] for level in self.pooled] if pooled_only else centred
+        return functional.normalize(self.heads[number](torch.cat(seen, dim=-1)), dim=-1)
 
     def centred(self, levels: list[torch.Tensor]) -> list[torch.Tensor]:
         """Return levels (n, width) as unit rows around their means."""

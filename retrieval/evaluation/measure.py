@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,7 @@ def measure(
         scores=evaluate(
             *_numbered(queries, gallery),
             lambda done, total: report("Ranking", done, total),
-            rank if by_similarity else rank_as_shown,
+            rank if by_similarity else partial(rank_as_shown, compared=encoder.compared),
         ),
         drawings=tuple(queries.pictures),
         gallery=tuple(gallery.pictures),

@@ -87,14 +87,19 @@ def rank(queries: npt.NDArray[np.floating], gallery: npt.NDArray[np.floating]) -
     return np.argsort(-(queries @ gallery.T), axis=1, kind="stable")
 
 
-def rank_as_shown(queries: npt.NDArray[np.floating], gallery: npt.NDArray[np.floating]) -> Integers:
+def rank_as_shown(
+    queries: npt.NDArray[np.floating],
+    gallery: npt.NDArray[np.floating],
+    compared: slice = ranking.EVERYTHING,
+) -> Integers:
     """Rank as :func:`rank` does, then order as members are shown: :mod:`retrieval.ranking`."""
 
     def nearest(query: npt.NDArray[np.floating], _: int) -> ranking.Neighbours[int]:
         (rows,) = rank(query[None], gallery)
         return ranking.Neighbours(rows.tolist(), gallery[rows[: ranking.POOL]])
 
-    return np.array([ranking.order(query, nearest, len(gallery)) for query in queries], np.int64)
+    orders = [ranking.order(query, nearest, len(gallery), compared) for query in queries]
+    return np.array(orders, np.int64)
 
 
 def evaluate(

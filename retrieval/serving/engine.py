@@ -108,7 +108,7 @@ class Engine:
                 found.setdefault(hit.photo.photo_id, (of, hit))
             return ranking.Neighbours(list(near), np.stack(list(near.values())))
 
-        ranked = [found[key] for key in ranking.order(vector, nearest, k)]
+        ranked = [found[key] for key in ranking.order(vector, nearest, k, self.encoder.compared)]
         search_ms = _milliseconds(started)
         matches = tuple(
             self._matched(rank, float(hit.vector @ vector), of.manifest.collection, hit.photo)

@@ -24,6 +24,7 @@ from retrieval.training.weights import pretrained_trunk
 
 # Views of each photo: as it is and mirrored, then a part of it and a part of it mirrored.
 VIEWS: Final = 4
+_PARTS: Final = 0.4  # share of photos that are seen in part
 
 
 def photo_levels(
@@ -44,6 +45,11 @@ def photo_levels(
         _keep(stored, {str(n): level for n, level in enumerate(tensors)})
     levels = load_file(stored)
     return [levels[str(n)] for n in range(len(levels))]
+
+
+def some_views(count: int, mirror: int) -> torch.Tensor:
+    """Choose a view (count,) for each of so many photos: more often whole than in part."""
+    return mirror + 2 * (torch.rand(count) < _PARTS).long()
 
 
 def drawn_levels(

@@ -50,18 +50,29 @@ def test_the_first_is_the_nearest_and_a_clear_winner_stays_second() -> None:
     assert order(query, gallery, 3) == ["p0", "p1", "p2"]
 
 
-def test_those_after_the_first_are_nearest_to_the_expanded_drawing() -> None:
+@pytest.mark.parametrize("compared", [slice(None), slice(2, 6)])
+def test_those_after_the_first_are_like_the_drawing_and_like_the_first(compared: slice) -> None:
     query, gallery = random(60)
-    found = order(query, gallery, 60)
+    for part in (slice(0, 2), slice(2, 6), slice(6, 8)):  # an encoder's blocks have a length each
+        gallery.vectors[:, part] = unit(*gallery.vectors[:, part]) / 3**0.5
+    found = order(query, gallery, 60, compared)
     near = gallery(query, 60)
-    first = near.vectors[:5]
-    shares = np.exp(first @ query / 0.1)
-    mean = (shares[:, None] * first).sum(axis=0)
-    longer = query + EXPANSION * mean / np.linalg.norm(mean)
-    rest = [key for key in gallery(longer, 60).keys if key not in found[:VARIED]]
+    looks = unit(*near.vectors[:, compared])
+    shares = np.exp(near.vectors[:5] @ query / 0.1)
+    likeness = looks @ looks[:5].T @ shares / shares.sum()
+    scores = near.vectors @ query + EXPANSION * likeness
+    rest = [near.keys[row] for row in np.argsort(-scores) if near.keys[row] not in found[:VARIED]]
     assert found[0] == near.keys[0]
     assert found[VARIED:] == rest
     assert sorted(found) == sorted(near.keys)
+
+
+def test_photos_are_compared_by_the_part_that_is_named() -> None:
+    query = np.array([1.0, 0, 0, 0])
+    # By its last two numbers the second is the first's twin; by all, the third is.
+    gallery = Gallery(unit([1, 0.2, 0, 0.3], [1, -0.25, 0, 0.35], [1, 0.3, 0.35, 0]))
+    assert order(query, gallery, 3)[1] == "p1"
+    assert order(query, gallery, 3, slice(2, 4))[1] == "p2"
 
 
 @pytest.mark.parametrize("count", [1, 3, VARIED, VARIED + 1, 20, 100])

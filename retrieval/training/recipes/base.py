@@ -86,6 +86,18 @@ class Recipe(nn.Module):
         ]
         return torch.cat(parts)
 
+    def chosen(
+        self, levels: list[torch.Tensor], rows: torch.Tensor, views: torch.Tensor | int
+    ) -> list[torch.Tensor]:
+        """Take a view of each row from cached levels (n, views, width), for the network to use."""
+        return [level[rows, views].to(self.device).float() for level in levels]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        device: torch.device = self.network.sketch.heads[0].weight.device
+        return device
+
     def branches(self) -> list[Branch]:
         """Return the network's branches, the same one twice if it is a Siamese network."""
         return [self.network.sketch, self.network.photo]

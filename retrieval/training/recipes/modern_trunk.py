@@ -37,7 +37,6 @@ from retrieval.training.examples import Examples, Part, batches
 from retrieval.training.objectives import CosineClassifier, contrast, cross_domain_contrast
 from retrieval.training.recipes.base import Options, Recipe
 
-_PARTS: Final = 0.4  # share of photos that are seen in part
 _CLASSIFIED: Final = 256  # photos a step that the classifier sees
 _MEASURED: Final = 512  # drawings that the first mean is taken over
 
@@ -134,8 +133,7 @@ class ModernTrunk(Recipe):
 
     def embed_photo_rows(self, network: SketchPhotoNetwork, rows: torch.Tensor) -> torch.Tensor:
         """See the base class; the trunks are frozen, so their features are at hand."""
-        device = next(network.parameters()).device
-        return network.photo.embed([level[rows, 0].float().to(device) for level in self.levels])
+        return network.photo.embed(self.chosen(self.levels, rows, 0))
 
     def losses(self) -> dict[str, torch.Tensor]:
         """Draw drawings, edge maps and photos; see the module."""
@@ -147,7 +145,8 @@ class ModernTrunk(Recipe):
         drawn = vary_sketches(pixels.to(self.device), self.options.size, mirror)
         levels = self.network.sketch.levels(drawn)
         learned, kept = self.network.sketch.block_rows(self.network.sketch.centred(levels))
-        taken = self.network.photo.centred(self._photo_levels(batch.photos, mirror))
+        views = teacher.some_views(len(batch.photos), int(mirror))
+        taken = self.network.photo.centred(self.chosen(self.levels, batch.photos, views))
         taken = [functional.dropout(level, self.hyper.dropout) for level in taken]
         near, fixed = self.network.photo.block_rows(taken)
         return {
@@ -177,12 +176,6 @@ class ModernTrunk(Recipe):
             traced=(edges[:, None] == photos).to(to),
             known=(theirs >= 0).to(to),
         )
-
-    def _photo_levels(self, photos: torch.Tensor, mirror: bool) -> list[torch.Tensor]:
-        """Choose a view of each photo, mirrored or not: more often whole than in part."""
-        part = 2 * (torch.rand(len(photos)) < _PARTS).long()
-        view = part + int(mirror)
-        return [level[photos, view].to(self.device).float() for level in self.levels]
 
     def _learned_losses(
         self, rows: torch.Tensor, photos: torch.Tensor, batch: _Batch
@@ -230,12 +223,6 @@ class ModernTrunk(Recipe):
         by_photo = -(of_edges.to(self.device) * edge).sum(dim=1).mean()
         return self.hyper.teacher_sketches * by_category + self.hyper.teacher_edges * by_photo
 
-    @property
-    def device(self) -> torch.device:
-        """Where the network is."""
-        device: torch.device = self.network.sketch.heads[0].weight.device
-        return device
-
     @torch.no_grad()
     def _begin(self, training: Part) -> None:
         """Set means and heads so that both branches begin in one space, the frozen features'."""
@@ -249,7 +236,7 @@ class ModernTrunk(Recipe):
         count = len(sketch.trunks[0].widths)
         first = components(taken[:count], self.options.dim)
         project((photo.heads[0], sketch.heads[0]), first)
-        pooled = components([taken[level] for level in photo.pooled], self.options.dim)
+        pooled = components([taken[level] for level in photo.pooled], self.hyper.kept_dim)
         project((photo.heads[1], sketch.heads[1]), pooled)
         self.said_of_category = self._mean_predictions(rows)
 

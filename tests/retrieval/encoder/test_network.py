@@ -65,6 +65,15 @@ def test_each_block_has_its_share_of_the_cosine() -> None:
         )
 
 
+def test_photos_are_compared_by_the_block_that_says_so_else_by_all() -> None:
+    trunk = (TrunkSpec(TINY, 96),)
+    blocks = (BlockSpec(16), BlockSpec(8, compares_photos=True), BlockSpec(4))
+    assert NetworkSpec(trunk, trunk, blocks).compared == slice(16, 24)
+    assert NetworkSpec(trunk, trunk, blocks[::2]).compared == slice(0, 20)
+    with pytest.raises(ValueError, match="one block or by all"):
+        NetworkSpec(trunk, trunk, blocks[1:2] * 2)
+
+
 def test_each_domain_is_centred_on_its_own_mean() -> None:
     made = network(shared="trunks")
     with torch.inference_mode():

@@ -47,7 +47,8 @@ def brute_force(encoder, drawing: bytes, vectors: dict[str, np.ndarray]) -> dict
         rows = np.argsort(-(matrix @ vector), kind="stable")
         return ranking.Neighbours([names[row] for row in rows], matrix[rows])
 
-    return {name: float(vectors[name] @ query) for name in ranking.order(query, nearest, 99)}
+    order = ranking.order(query, nearest, 99, encoder.compared)
+    return {name: float(vectors[name] @ query) for name in order}
 
 
 @pytest.fixture(scope="module")
