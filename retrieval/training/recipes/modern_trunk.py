@@ -286,16 +286,20 @@ def set_means(branch: Branch, means: list[torch.Tensor]) -> None:
 
 
 def project(heads: tuple[nn.Linear, ...], components: torch.Tensor) -> None:
-    """Begin heads as projections to components (dim, width), of the levels that they have."""
+    """Begin heads as projections to components (n, width), of the levels that they have.
+
+    With fewer components than a head is long, the rest of it begins at nought.
+    """
     for head in heads:
         width = min(head.in_features, components.shape[1])
         head.weight.zero_()
-        head.weight[:, :width].copy_(components[:, :width])
+        head.weight[: len(components), :width].copy_(components[:, :width])
         head.bias.zero_()
 
 
 def components(levels: list[torch.Tensor], count: int) -> torch.Tensor:
-    """Return the first principal components (count, width) of levels (n, …) side by side."""
+    """Return the first principal components of levels (n, …) side by side: `count`, or all."""
     rows = torch.cat(levels, dim=-1)
+    count = min(count, *rows.shape)
     vectors: torch.Tensor = torch.svd_lowrank(rows - rows.mean(dim=0), q=count, niter=4)[2]
     return vectors.T.contiguous()

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,39 @@ def test_the_command_survives_a_kill(command: list[str], tmp_path: Path) -> None
     refused = subprocess.run(other, timeout=120, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "other settings (seed)" in " ".join(refused.stderr.split())
+
+
+def test_two_phases_survive_a_kill_in_the_second(shapes: Path, tmp_path: Path) -> None:
+    """The whole modern recipe by its command, with real ImageNet weights, at 64 pixels."""
+
+    def command(home: str) -> list[str]:
+        return [
+            *(sys.executable, "-m", "bot.cli", "train", "--recipe", "modern"),
+            *("--data", str(shapes), "--out", str(tmp_path / home / "run")),
+            *("--cache", str(tmp_path / "cache"), "--size", "64", "--batch", "4"),
+            *("--steps", "60", "--validate-every", "60", "--unseen-categories", "0"),
+            *("--threads", "1", "--device", "cpu"),
+        ]
+
+    process = subprocess.Popen(
+        command("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    run = tmp_path / "killed" / "run"
+    while not (run / "state.safetensors").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (run / "trunk" / "best.safetensors").exists()
+    again = subprocess.run(
+        command("killed"), check=True, timeout=120, capture_output=True, text=True
+    )
+    told = " ".join(again.stderr.split())
+    assert "Going on after step 60 of 60 (trunk)" in told
+    assert "Going on after step 50 of 60 (modern)" in told
+    subprocess.run(command("whole"), check=True, timeout=120, capture_output=True)
+    assert digest(run / "best.safetensors") == digest(
+        tmp_path / "whole" / "run" / "best.safetensors"
+    )
+    encoder = load_encoder(run / "best.safetensors", "cpu")
+    assert (encoder.name, encoder.dim, encoder.compared) == ("run", 448, slice(320, 448))
