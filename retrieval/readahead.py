@@ -5,6 +5,9 @@ What is read, and what becomes of a batch, is the caller's. Loads nothing.
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -12,9 +15,27 @@ from typing import Final, TypeVar
 
 BATCH: Final = 16
 READERS: Final = 2
+_LAST: Final = 15  # of -20 to 19, the kernel's order of who runs first
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+
+def readers() -> ThreadPoolExecutor:
+    """Return a pool of threads to read with, that give way to the ones that compute.
+
+    Arithmetic on all cores is stopped short by every thread that takes a core from it for a while.
+    """
+    return ThreadPoolExecutor(READERS, "picture-reader", initializer=step_back)
+
+
+def step_back() -> None:
+    """Let the kernel run this thread after those that somebody waits for, where it knows threads.
+
+    On Linux priorities are a thread's own; elsewhere they are the process's and stay as they are.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LAST)
 
 
 def batches(

@@ -10,7 +10,6 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,7 +73,7 @@ def measure(
     ]
 
     def from_files() -> None:
-        with ThreadPoolExecutor(readahead.READERS) as pool:
+        with readahead.readers() as pool:
             for batch in readahead.batches(
                 lambda file: encoder.prepare_photo(photos.read(file)), files, pool
             ):
@@ -151,18 +150,11 @@ def _through(way: Callable[[torch.Tensor], Any], pixels: torch.Tensor) -> None:
     _wait(way(pixels))
 
 
-def _traced(network: torch.nn.Module, pixels: torch.Tensor) -> Callable[[torch.Tensor], Any]:
-    traced = torch.jit.trace(network, pixels, check_trace=False)  # type: ignore[no-untyped-call]
-    frozen = torch.jit.freeze(traced)
-    fast: Callable[[torch.Tensor], Any] = torch.jit.optimize_for_inference(frozen)
-    return fast
-
-
 def _compiled(network: torch.nn.Module, _pixels: torch.Tensor) -> Callable[[torch.Tensor], Any]:
     return torch.compile(network)
 
 
-_EXPORTS: Final = {"TorchScript, frozen": _traced, "torch.compile": _compiled}
+_EXPORTS: Final = {"torch.compile": _compiled}
 
 
 def _wait(rows: torch.Tensor) -> torch.Tensor:

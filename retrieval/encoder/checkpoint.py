@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import safetensors.torch
@@ -83,11 +83,9 @@ def load(path: Path, digest: str | None = None) -> tuple[SketchPhotoNetwork, Met
             f"(SHA-256 {found[:12]}…, expected {digest[:12]}…). Install Magic Pencil again."
         )
     try:
-        metadata, old = _metadata(data)
+        metadata = _metadata(data)
         network = SketchPhotoNetwork(metadata.network)
         tensors = {name: t.float() for name, t in safetensors.torch.load(data).items()}
-        if old:
-            tensors = _renamed(tensors)
         _, unknown = network.load_state_dict(tensors, strict=False)
     except (SafetensorError, RuntimeError, ValueError, TypeError, KeyError) as error:
         raise EncoderError(f"{path.name} is not a Magic Pencil checkpoint: {error}") from error
@@ -97,19 +95,13 @@ def load(path: Path, digest: str | None = None) -> tuple[SketchPhotoNetwork, Met
     return network.eval().requires_grad_(False), metadata, found
 
 
-def _metadata(data: bytes) -> tuple[Metadata, bool]:
-    """Parse the header's metadata; anything unknown is refused rather than guessed.
-
-    Also says whether the file is of format 1.
-    """
+def _metadata(data: bytes) -> Metadata:
+    """Parse the header's metadata; anything unknown is refused rather than guessed."""
     length = int.from_bytes(data[:8], "little")
     if length > len(data):
         raise ValueError("the header is cut off")
     header = json.loads(data[8 : 8 + length])
     fields = json.loads(header["__metadata__"][_KEY])
-    old = fields.get("format") == 1
-    if old:
-        fields = _second_format(fields)
     # Versions first, so that an older or newer file is told apart from a broken one.
     if fields.get("format") != FORMAT:
         raise ValueError(f"format {fields.get('format')}, this version reads {FORMAT}")
@@ -119,34 +111,4 @@ def _metadata(data: bytes) -> tuple[Metadata, bool]:
             f"trained on canonical sketches version {metadata.canonical_version}, "
             f"this version draws {CANONICAL_VERSION}"
         )
-    return metadata, old
-
-
-def _second_format(fields: dict[str, Any]) -> dict[str, Any]:
-    """Say in format 2 what a file of format 1 says; the encoder shipped first is one."""
-    trunk = {"backbone": fields["backbone"], "size": fields["size"]}
-    blocks = [
-        {"dim": fields["learned"], "weight": 1.0},
-        {"dim": fields["kept"], "weight": fields["kept_weight"] ** 2},
-    ]
-    network = {"sketch": [trunk], "photo": [trunk], "blocks": blocks, "shared": "trunks"}
-    # Its subject is drawn as ever; it does not look at the page.
-    kept = {"name": fields["name"], "recipe": fields["recipe"]}
-    return {**kept, "canonical_version": CANONICAL_VERSION, "network": network, "format": FORMAT}
-
-
-def _renamed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Give tensors of format 1 their names of format 2."""
-    renamed = {
-        name.replace("backbone.", "sketch.trunks.0.backbone.", 1): value
-        for name, value in tensors.items()
-        if name.startswith("backbone.")
-    }
-    for domain in ("sketch", "photo"):
-        renamed[f"{domain}.means.0"] = tensors[f"{domain}_head.mean"]
-        for part in ("weight", "bias"):
-            renamed[f"{domain}.heads.0.{part}"] = tensors[f"{domain}_head.learned.{part}"]
-        kept = tensors["kept.weight"]
-        renamed[f"{domain}.heads.1.weight"] = kept
-        renamed[f"{domain}.heads.1.bias"] = torch.zeros(len(kept))
-    return renamed
+    return metadata

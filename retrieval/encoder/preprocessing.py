@@ -18,6 +18,7 @@ from retrieval.sketches import CANONICAL_VERSION, INK_SHARE, CanonicalSketch
 
 PHOTO_VERSION: Final = 1
 
+_LOOKED_AT: Final = 256  # pixels of the longer side that the border is judged by
 _PLAIN_BORDER: Final = 12  # grey levels within which a border counts as a plain background
 
 
@@ -39,7 +40,7 @@ def prepare_photo(image: Image.Image, size: int) -> torch.Tensor:
     centred, proportions kept. Any other photo is squeezed to a square whole, as the photos of the
     Sketchy Database were.
     """
-    image = _framed(image.convert("RGB"))
+    image = _framed(image if image.mode == "RGB" else image.convert("RGB"))
     return _tensor(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0))
 
 
@@ -49,8 +50,9 @@ def _tensor(image: Image.Image) -> torch.Tensor:
 
 def _framed(image: Image.Image) -> Image.Image:
     """Crop to the object and pad to a square if the border is plain; else return the photo."""
-    small = image.copy()
-    small.thumbnail((256, 256), Image.Resampling.BOX, reducing_gap=2.0)
+    share = min(1.0, _LOOKED_AT / max(image.size))
+    size = (max(1, round(share * image.width)), max(1, round(share * image.height)))
+    small = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
     pixels = np.asarray(small, dtype=np.int16)
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     tone = np.median(border, axis=0)

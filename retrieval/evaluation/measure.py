@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -137,7 +136,7 @@ def _embed(
 
     found = _Read()
     done = 0
-    with ThreadPoolExecutor(readahead.READERS, thread_name_prefix="picture-reader") as pool:
+    with readahead.readers() as pool:
         for batch in readahead.batches(read, pictures, pool):
             good = [(picture, prepared) for picture, prepared, _ in batch if prepared is not None]
             found.pictures += [picture for picture, _ in good]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -157,7 +156,7 @@ def _encode(
             return photo_id, None, error.strerror or "could not be read"
 
     done = 0
-    with ThreadPoolExecutor(readahead.READERS, thread_name_prefix="photo-reader") as pool:
+    with readahead.readers() as pool:
         for batch in readahead.batches(read, todo, pool):
             good = [(photo_id, prepared) for photo_id, prepared, reason in batch if not reason]
             for photo_id, _, reason in batch:

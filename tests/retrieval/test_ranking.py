@@ -35,7 +35,7 @@ def random(count: int) -> tuple[np.ndarray, Gallery]:
 
 def test_a_twin_gives_way_to_another_guess() -> None:
     query = np.array([1.0, 0, 0])
-    gallery = Gallery(unit([1, 0.5, 0], [1, 0.51, 0], [1, 0, 0.6]))
+    gallery = Gallery(unit([1, 0.5, 0], [1, 0.51, 0], [1, 0, 0.55]))
     scores = gallery.vectors @ query
     assert scores[1] > scores[2]  # by similarity the twin is second
     likeness = gallery.vectors @ gallery.vectors[0]

@@ -58,7 +58,7 @@ class Hyper:
     temperature: float = 0.1
     edge: float = 0.75
     # Of learned, particular, kept:
-    weights: tuple[float, float, float] = (1.0, 1.25, 0.5)
+    weights: tuple[float, float, float] = (1.0, 1.5, 0.5)
     dropout: tuple[float, float, float] = (0.3, 0.2, 0.3)
     category: tuple[float, float, float] = (1.0, 0.0, 1.0)
     instance: tuple[float, float, float] = (1.0, 1.0, 0.3)

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 import safetensors.torch
 import torch
-from torch.nn import functional
 
 from retrieval.encoder import EncoderError, checkpoint, encoder, load_encoder
 from retrieval.encoder.checkpoint import Metadata
@@ -122,45 +121,3 @@ def test_what_branches_share_is_stored_once(saved: tuple[Path, str]) -> None:
     names = safetensors.torch.load_file(saved[0]).keys()
     assert any(name.startswith("sketch.trunks.0") for name in names)
     assert not any(name.startswith("photo.trunks") for name in names)
-
-
-def test_a_file_of_the_first_format_still_means_the_same(tmp_path: Path) -> None:
-    """As the first release wrote it: one trunk, two heads, and a kept projection for both."""
-    torch.manual_seed(1)
-    network = SketchPhotoNetwork(METADATA.network).eval()
-    state = network.state_dict()
-    tensors = {
-        name.replace("sketch.trunks.0.", ""): value
-        for name, value in state.items()
-        if name.startswith("sketch.trunks.0.")
-    }
-    kept = torch.randn(4, 256)
-    for domain in ("sketch", "photo"):
-        tensors[f"{domain}_head.mean"] = torch.randn(256) * 0.1
-        tensors[f"{domain}_head.learned.weight"] = torch.randn(8, 256)
-        tensors[f"{domain}_head.learned.bias"] = torch.randn(8)
-    tensors["kept.weight"] = kept
-    fields = {
-        "name": "old",
-        "backbone": "test_efficientnet",
-        "size": 64,
-        "learned": 8,
-        "kept": 4,
-        "kept_weight": 0.65,
-        "recipe": "random",
-        "canonical_version": 1,
-        "format": 1,
-    }
-    path = tmp_path / "old.safetensors"
-    safetensors.torch.save_file(tensors, path, {"magic_pencil": json.dumps(fields)})
-    loaded, metadata, _ = checkpoint.load(path)
-    assert (metadata.name, metadata.network.dim) == ("old", 12)
-    pixels = torch.rand(2, 3, 64, 64) * 255
-    with torch.inference_mode():
-        features = network.sketch.trunks[0](pixels)[0]
-        centred = functional.normalize(features - tensors["photo_head.mean"])
-        learned = functional.normalize(
-            centred @ tensors["photo_head.learned.weight"].T + tensors["photo_head.learned.bias"]
-        )
-        both = torch.cat([learned, 0.65 * functional.normalize(centred @ kept.T)], dim=-1)
-        torch.testing.assert_close(loaded.embed_photos(pixels), functional.normalize(both))
