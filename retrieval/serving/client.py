@@ -73,6 +73,7 @@ class RetrievalClient:
         self._socket = socket
         self._hopeless = hopeless
         self._link: _Link | None = None
+        self._closed = False
         self._connecting = asyncio.Lock()
         self._ids = itertools.count(1)
         self._crashes: OrderedDict[str, int] = OrderedDict()
@@ -119,7 +120,8 @@ class RetrievalClient:
         return await self._ask_once(Health(), ASK_SECONDS, HealthReport)
 
     async def close(self) -> None:
-        """Drop the connection; whoever still waits is told that the worker is gone."""
+        """Drop the connection for good; whoever still waits is told that the worker is gone."""
+        self._closed = True
         if self._link is not None:
             self._link.close()
 
@@ -168,7 +170,8 @@ class RetrievalClient:
                     if isinstance(error, RetrievalError) and error.code != "worker_gone":
                         raise
                     # No worker yet, or a new one is starting.
-                    if self._hopeless() or messages.remaining(deadline) <= 0:
+                    hopeless = self._closed or self._hopeless()
+                    if hopeless or messages.remaining(deadline) <= 0:
                         raise RetrievalError(
                             "worker_gone", "The worker cannot be reached."
                         ) from None
