@@ -23,8 +23,9 @@ from discord import app_commands
 from discord.ext import commands
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import errors
+from bot import errors, moderators
 from bot.features import FEATURES
+from bot.index_keeper import IndexKeeper
 from bot.settings import Settings
 from bot.store import Store, index_builds, server_settings
 from bot.store.files import DrawingFiles
@@ -32,6 +33,7 @@ from retrieval.serving.client import RetrievalClient
 from retrieval.serving.supervisor import Supervisor, worker_command
 
 if TYPE_CHECKING:
+    from bot.features.card_menu import CardMenu
     from bot.features.voting import Voting
 
 log = structlog.get_logger(__name__)
@@ -98,6 +100,7 @@ class _Tree(app_commands.CommandTree["MagicPencil"]):
 class MagicPencil(commands.Bot):
     """The bot: a gateway connection and the features on it."""
 
+    card_menu: CardMenu
     voting: Voting
 
     def __init__(
@@ -131,6 +134,7 @@ class MagicPencil(commands.Bot):
         self.store = services.store
         self.drawing_files = services.drawing_files
         self.retrieval = services.retrieval
+        self.keeper = IndexKeeper(services.retrieval)
         self._remember_sync = remember_sync
 
     async def setup_hook(self) -> None:
@@ -146,13 +150,12 @@ class MagicPencil(commands.Bot):
     async def on_message(self, message: discord.Message, /) -> None:
         """Answer no prefix commands: there are none. Features listen for themselves."""
 
-    async def collection_of(self, session: AsyncSession, guild_id: int | None) -> str:
-        """Return the photo collection that a server (or a direct message) searches."""
-        if guild_id is not None:
-            chosen = (await server_settings.get(session, guild_id)).collection
-            if chosen:
-                return chosen
-        return self.settings.collection
+    async def collections_of(self, session: AsyncSession, guild_id: int | None) -> tuple[str, ...]:
+        """Return the photo collections that a server (or a direct message) searches."""
+        if guild_id is None:
+            return (self.settings.collection,)
+        chosen = (await server_settings.get(session, guild_id)).collections
+        return tuple(chosen or (moderators.own_collection(guild_id), self.settings.collection))
 
     async def drawing_channel_of(self, guild_id: int) -> int | None:
         """Return the channel in which every drawing is answered, if there is one."""

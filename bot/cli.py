@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from bot.settings import Settings
 from bot.store import StoreError, migrate
 from bot.store import backup as store_backup
-from retrieval import cli as retrieval_cli
+from retrieval import commands
 from retrieval.console import fail, reported_errors, watch
 
 app = typer.Typer(
@@ -145,7 +145,7 @@ def db_backup(
 
 app.add_typer(db_app, name="db")
 # Retrieval's own commands stand beside ours; with no name they are not a group of their own.
-app.add_typer(retrieval_cli.app)
+app.add_typer(commands.app)
 
 
 def main() -> None:

@@ -27,8 +27,10 @@ from bot.store import drawings
 from bot.store.drawings import StoredCard
 from bot.store.models import Drawing
 from bot.ui.result_card import DRAWING_FILE, ResultCard, photo_file
-from retrieval import cli as retrieval_cli
 from retrieval import library, thumbnails
+from retrieval.commands.engine import load_engine
+from retrieval.commands.index import build_with_bar, print_report
+from retrieval.commands.match import print_matches, write_sheet
 from retrieval.console import answers, fail, watch
 from retrieval.reports import BuildReport, Progress
 from retrieval.serving.client import RetrievalClient
@@ -86,21 +88,21 @@ def prepare(settings: Settings, photos: Path | None) -> None:
                 folder = fetch(settings.home / "cache", progress=status.update)
             except GalleryUnavailableError as error:
                 fail("gallery", str(error), as_json=False)
-    if not folder.is_dir() or next(library.scan(folder), None) is None:
+    if not folder.is_dir() or not library.scan(folder).files:
         raise FileNotFoundError(f"There is no picture in {folder}.")
-    engine = retrieval_cli.load_engine(settings.home, settings.device)
+    engine = load_engine(settings.home, settings.device)
     if known is None or known.by == "demo":
         library.register(settings.data, name, folder, by="demo")
-    retrieval_cli.print_report(retrieval_cli.build_with_bar(engine, name))
+    print_report(build_with_bar(engine, name))
 
 
 def once(settings: Settings, drawing: Path, out: Path) -> None:
     """Match one drawing as `magic-pencil match` does, and write a contact sheet."""
     data = drawing.read_bytes()
-    engine = retrieval_cli.load_engine(settings.home, settings.device)
+    engine = load_engine(settings.home, settings.device)
     found = engine.match(data, (settings.collection,), settings.matches)
-    retrieval_cli.write_sheet(found, out)
-    retrieval_cli.print_matches(found, as_json=False)
+    write_sheet(found, out)
+    print_matches(found, as_json=False)
 
 
 def serve(settings: Settings, port: int) -> None:
@@ -239,9 +241,11 @@ class _ParkedBuilds(RetrievalClient):
         """Say whether a build runs, or ended just now and is being told of."""
         return time.perf_counter() - self._last_step < _BUILD_ECHO_SECONDS
 
-    async def build(self, collection: str) -> AsyncIterator[Progress | BuildReport]:
+    async def build(
+        self, collection: str, *, full: bool = False
+    ) -> AsyncIterator[Progress | BuildReport]:
         """Build, parked between one message of the worker and the next."""
-        updates = super().build(collection)
+        updates = super().build(collection, full=full)
         while True:
             try:
                 update = await self._env.external_wait(anext(updates), reason="the worker builds")

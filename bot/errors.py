@@ -40,17 +40,25 @@ _RETRIEVAL: dict[FailureCode, str] = {
     "damaged": "That file is damaged or was cut off on its way. Save it again and resend it.",
     "empty": "That file is empty. Check that the drawing was saved, and send it again.",
     "blank": "I see nothing drawn there. Use a darker or thicker pen and send it again.",
-    "no_index": "There are no photos to search yet. A moderator can run `/index rebuild` once the "
-    "host has added some.",
+    "no_index": "There are no photos to search yet. A moderator can add some with `/photos add`, "
+    "the host with `magic-pencil index build FOLDER`.",
     "other_encoder": "The photos were indexed by another encoder. A moderator can mend that with "
-    "`/index rebuild`.",
-    "bad_index": "The photo index is damaged. A moderator can mend that with `/index rebuild`.",
+    "`/index rebuild`, the host with `magic-pencil index build FOLDER`.",
+    "bad_index": "The photo index is damaged. A moderator can mend that with `/index rebuild`, the "
+    "host with `magic-pencil index build FOLDER`.",
     "expired": "That took too long, so I gave up. Please try again in a minute.",
     "build_running": "These photos are being indexed already. Watch it with `/index status`.",
     "no_photos": "There is nothing to index: the photo folder is missing, empty, or holds no "
     "picture that I can read. The host can look at it with `magic-pencil index status`.",
-    "unknown_collection": "There is no photo collection yet. The host can make one with "
-    "`magic-pencil index build FOLDER`.",
+    "unknown_collection": "There are no photos here yet. `/photos add` takes the first.",
+    "build_cancelled": "The rebuild was cancelled, as somebody asked.",
+    "no_build": "No rebuild is running, so there is nothing to stop.",
+    "bad_descriptions": "The table of photos (photos.csv) cannot be read. The host sees why with "
+    "`magic-pencil index build`.",
+    "not_yours": "These photos are in a folder of the host's, so they cannot be changed here.",
+    "unknown_photo": "There is no such photo. Choose one from the list that appears as you type.",
+    "unknown_generation": "That state of the index is not kept any more, or is damaged. "
+    "`/index verify` says more.",
     "protocol": "The worker is of another version than I am. The host should restart both.",
     "worker_gone": "The part of me that looks at drawings just stopped. It is starting again: "
     "please send your drawing once more in a few seconds.",

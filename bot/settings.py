@@ -43,7 +43,7 @@ class Settings(BaseSettings):
         default="auto", description="Where the encoder runs: auto, cpu, cuda, cuda:1, mps."
     )
     collection: str = Field(
-        default="shared", description="The photo collection that servers search."
+        default="shared", description="The photo collection that servers search beside their own."
     )
     matches: int = Field(
         default=MOST_MATCHES, ge=1, le=MOST_MATCHES, description="Photos on a result card."

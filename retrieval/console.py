@@ -81,9 +81,9 @@ def reported_errors(as_json: bool) -> Iterator[None]:
         fail(error.code, f"{error}{hint}", as_json)
     except RuntimeError as error:
         from retrieval.encoder import EncoderError
-        from retrieval.index import GenerationError
+        from retrieval.index import BuildError, GenerationError
 
-        if isinstance(error, (EncoderError, GenerationError)):
+        if isinstance(error, (BuildError, EncoderError, GenerationError)):
             fail("index", str(error), as_json)
         raise
 

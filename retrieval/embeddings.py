@@ -2,7 +2,7 @@
 
 The key is the SHA-256 of a photo's bytes; the file is named by the encoder and its preprocessing,
 so embeddings of two encoders never meet. The digests of files are remembered too, by path, size and
-modification time, so that an unchanged photo is not even read.
+modification time, so that an unchanged photo is not even read, and photos' fingerprints.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS embeddings (photo BLOB PRIMARY KEY, vector BLOB NOT N
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER NOT NULL, modified INTEGER NOT NULL, photo BLOB NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS fingerprints (photo BLOB PRIMARY KEY, hash BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -95,6 +96,34 @@ class EmbeddingCache:
             return None
         return np.frombuffer(row[0], dtype=np.float32)
 
+    def vector(self, photo_id: str) -> FloatArray:
+        """Return the embedding, shape (dim,), of a photo that is known. Raises KeyError."""
+        found = self.get(photo_id)
+        if found is None:
+            raise KeyError(photo_id)
+        return found
+
+    def has(self, photo_id: str) -> bool:
+        """Say whether a photo's embedding is known."""
+        row = self._database.execute(
+            "SELECT length(vector) FROM embeddings WHERE photo = ?", (bytes.fromhex(photo_id),)
+        ).fetchone()
+        return row is not None and row[0] == 4 * self._dim
+
+    def fingerprint(self, photo_id: str) -> bytes | None:
+        """Return a photo's fingerprint (see :mod:`retrieval.likeness`), None if it is not known."""
+        row = self._database.execute(
+            "SELECT hash FROM fingerprints WHERE photo = ?", (bytes.fromhex(photo_id),)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def put_fingerprints(self, items: Iterable[tuple[str, bytes]]) -> None:
+        """Keep photos' fingerprints."""
+        self._database.executemany(
+            "INSERT OR REPLACE INTO fingerprints VALUES (?, ?)",
+            [(bytes.fromhex(photo_id), fingerprint) for photo_id, fingerprint in items],
+        )
+
     def put(self, items: Iterable[tuple[str, FloatArray]]) -> None:
         """Keep photos' embeddings, each of shape (dim,)."""
         self._database.executemany(
@@ -104,6 +133,18 @@ class EmbeddingCache:
                 for photo_id, vector in items
             ],
         )
+
+
+def forget_everywhere(folder: Path, photo_ids: Iterable[str]) -> None:
+    """Drop from every encoder's cache in a folder all that is known of photos."""
+    keys = [(bytes.fromhex(photo_id),) for photo_id in photo_ids]
+    for file in folder.glob("*.sqlite"):
+        database = _open(file)
+        try:
+            for table in ("embeddings", "fingerprints", "files"):
+                database.executemany(f"DELETE FROM {table} WHERE photo = ?", keys)  # noqa: S608
+        finally:
+            database.close()
 
 
 def _open(file: Path) -> sqlite3.Connection:

@@ -2,29 +2,41 @@
 
 A collection is a name and the folder that its photos come from; the files themselves stay where
 they are. What is known about a photo (title, credit, licence) stands in a JSON file beside it,
-``cat.json`` for ``cat.jpg``; without one the title is made from the file's name.
+``cat.json`` for ``cat.jpg``, or in a table for the whole folder, ``photos.csv``; without either the
+title is made from the file's name.
 """
 
 from __future__ import annotations
 
+import csv
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from retrieval.disk import write_whole
 from retrieval.home import Home
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 MAX_TITLE = 200
+TABLE = "photos.csv"
 _SIDECAR_LIMIT = 64 * 1024
+
+PassedOver = Literal["hidden", "links", "descriptions", "other files", "not files"]
+Owner = Literal["host", "demo", "moderators"]
 
 
 class UnknownCollectionError(LookupError):
     """There is no collection of that name."""
+
+
+class DescriptionError(ValueError):
+    """The table of a folder's photos cannot be read; the message says what to mend."""
 
 
 class Collection(msgspec.Struct, frozen=True):
@@ -32,7 +44,7 @@ class Collection(msgspec.Struct, frozen=True):
 
     name: str
     source: str  # the folder that the photos are read from
-    by: Literal["host", "demo"] = "host"  # who chose that folder; a demo replaces only its own
+    by: Owner = "host"  # who chose that folder; a demo replaces only its own
 
 
 class Sidecar(msgspec.Struct, frozen=True):
@@ -51,16 +63,13 @@ class PhotoFile:
     path: Path
 
 
-def register(
-    home: Home, name: str, source: Path, by: Literal["host", "demo"] = "host"
-) -> Collection:
+def register(home: Home, name: str, source: Path, by: Owner = "host") -> Collection:
     """Make the collection ``name`` read its photos from ``source``, and return it."""
     folder = home.collection(name)
     folder.mkdir(parents=True, exist_ok=True)
     collection = Collection(name, str(source.resolve()), by)
-    temporary = folder / "collection.json.part"
-    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(collection)))
-    temporary.replace(folder / "collection.json")
+    record = msgspec.json.format(msgspec.json.encode(collection))
+    write_whole(folder / "collection.json", record)
     return collection
 
 
@@ -85,35 +94,93 @@ def names(home: Home) -> list[str]:
     return sorted(path.parent.name for path in home.collections.glob("*/collection.json"))
 
 
-def scan(source: Path, unreadable: Callable[[OSError], None] | None = None) -> Iterator[PhotoFile]:
-    """Yield the pictures below ``source`` in the order of their names.
+@dataclass(slots=True)
+class Scan:
+    """The pictures below a folder, in the order of their names, and what was passed over.
 
-    Hidden files and folders, symbolic links and anything that is no regular file are passed over:
-    a link could lead out of the folder or round in a circle. ``unreadable`` is told of each folder
-    that could not be looked into.
+    `passed_over` counts hidden files and folders, links, files that are no pictures by their names,
+    and things that are no files; `unreadable` holds an error for each folder that could not be
+    looked into.
     """
-    for folder, subfolders, files in os.walk(source, onerror=unreadable):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(files):
-            path = Path(folder) / name
-            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
-                continue
-            if path.is_symlink() or not path.is_file():
-                continue
-            yield PhotoFile(path.relative_to(source).as_posix(), path)
+
+    files: list[PhotoFile] = field(default_factory=list)
+    passed_over: Counter[PassedOver] = field(default_factory=Counter)
+    unreadable: list[OSError] = field(default_factory=list)
 
 
-def describe(photo: PhotoFile) -> Sidecar:
-    """Return what is known about a photo; a title is always there."""
-    sidecar = Sidecar()
+def scan(source: Path) -> Scan:
+    """Look for pictures below ``source``.
+
+    A symbolic link is never followed: it could lead out of the folder or round in a circle.
+    """
+    found = Scan()
+    for at, subfolders, names in os.walk(source, onerror=found.unreadable.append):
+        folder = Path(at)
+        subfolders.sort()
+        for name in list(subfolders):
+            if kind := _hidden_or_link(folder / name):
+                found.passed_over[kind] += 1
+                subfolders.remove(name)
+        for name in sorted(names):
+            path = folder / name
+            if kind := _hidden_or_link(path) or _no_picture(path):
+                found.passed_over[kind] += 1
+            else:
+                found.files.append(PhotoFile(path.relative_to(source).as_posix(), path))
+    return found
+
+
+def _hidden_or_link(path: Path) -> PassedOver | None:
+    return "hidden" if path.name.startswith(".") else "links" if path.is_symlink() else None
+
+
+def _no_picture(path: Path) -> PassedOver | None:
+    if path.suffix.lower() in SUFFIXES:
+        return None if path.is_file() else "not files"
+    return "descriptions" if path.suffix == ".json" or path.name == TABLE else "other files"
+
+
+def read_table(source: Path) -> dict[str, Sidecar]:
+    """Read ``photos.csv`` of a folder: columns file, title, credit, licence; by the file's name.
+
+    Raises DescriptionError, with the line, if there is one that cannot be read.
+    """
+    path = source / TABLE
+    if not path.is_file() or path.is_symlink():
+        return {}
+    table = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, strict=True)
+            if "file" not in (rows.fieldnames or ()):
+                raise DescriptionError(f"{TABLE} needs a first line with a column called file.")
+            for row in rows:
+                values = {key: row.get(key) or "" for key in ("title", "credit", "licence")}
+                table[row["file"]] = Sidecar(**values)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DescriptionError(f"{TABLE} cannot be read as CSV in UTF-8: {error}") from error
+    return table
+
+
+def describe(photo: PhotoFile, table: Mapping[str, Sidecar] | None = None) -> Sidecar:
+    """Return what is known about a photo; a title is always there.
+
+    What the file beside it says counts more than the folder's table.
+    """
+    known = (table or {}).get(photo.name, Sidecar())
     beside = photo.path.with_suffix(".json")
     try:
         if beside.is_file() and beside.stat().st_size <= _SIDECAR_LIMIT:
-            sidecar = msgspec.json.decode(beside.read_bytes(), type=Sidecar)
+            said = msgspec.json.decode(beside.read_bytes(), type=Sidecar)
+            known = Sidecar(
+                said.title or known.title,
+                said.credit or known.credit,
+                said.licence or known.licence,
+            )
     except (OSError, ValueError, RecursionError):
         pass  # a broken description is no reason to lose the photo
-    title = _printable(sidecar.title) or title_from_name(photo.path.stem)
-    return Sidecar(title, _printable(sidecar.credit), _printable(sidecar.licence))
+    title = _printable(known.title) or title_from_name(photo.path.stem)
+    return Sidecar(title, _printable(known.credit), _printable(known.licence))
 
 
 def title_from_name(stem: str) -> str:

@@ -22,8 +22,23 @@ class Unreadable(msgspec.Struct, frozen=True):
     reason: str
 
 
+class NearDuplicate(msgspec.Struct, frozen=True):
+    """Two photos that look nearly the same; ``bits`` of 64 tell them apart."""
+
+    photo: str  # path inside the collection
+    like: str
+    title: str
+    like_title: str
+    bits: int
+
+
 class BuildReport(msgspec.Struct, tag="build_report", frozen=True):
-    """What a build did. Counts are photos, not files: exact duplicates are one photo."""
+    """What a build did. Counts are photos, not files: exact duplicates are one photo.
+
+    ``edited`` photos are unchanged but for what is known of them. Where nothing changed at all,
+    ``generation`` is the one that served before. Of the near duplicates among what is new only the
+    nearest are listed.
+    """
 
     collection: str
     generation: str
@@ -31,10 +46,23 @@ class BuildReport(msgspec.Struct, tag="build_report", frozen=True):
     photos: int
     added: int
     unchanged: int
+    edited: int
     removed: int
     duplicates: int
+    near_duplicates: tuple[NearDuplicate, ...]
+    passed_over: dict[str, int]
     unreadable: tuple[Unreadable, ...]
     seconds: float
+
+
+class KeptGeneration(msgspec.Struct, frozen=True):
+    """A generation that can serve; ``built_at`` in seconds since the Unix epoch."""
+
+    generation: str
+    built_at: float
+    photos: int
+    encoder: str  # name and start of the digest
+    serves: bool
 
 
 class CollectionStatus(msgspec.Struct, frozen=True):
@@ -46,4 +74,50 @@ class CollectionStatus(msgspec.Struct, frozen=True):
     built_at: float | None = None  # seconds since the Unix epoch
     encoder: str | None = None
     bytes_on_disk: int | None = None
+    structure: str = ""  # how it is searched, in a few words
+    building: bool = False
+    kept: tuple[KeptGeneration, ...] = ()
     problem: str | None = None
+
+
+class VerifyReport(msgspec.Struct, tag="verify_report", frozen=True):
+    """What reading a collection's generations byte by byte gave: the damaged ones, and why."""
+
+    collection: str
+    checked: int
+    damaged: dict[str, str]
+
+
+class AddedPhoto(msgspec.Struct, tag="added_photo", frozen=True):
+    """A photo that a collection now has; ``new`` says whether it had not had it before."""
+
+    photo_id: str
+    title: str
+    new: bool
+
+
+class ListedPhoto(msgspec.Struct, frozen=True):
+    """A photo of a collection, as a list shows it; ``until`` is when a removed one is deleted."""
+
+    photo_id: str
+    title: str
+    credit: str
+    thumbnail: bytes
+    until: float | None = None
+
+
+class PhotoPage(msgspec.Struct, tag="photo_page", frozen=True):
+    """Some of a collection's photos, and how many there are in all."""
+
+    photos: tuple[ListedPhoto, ...]
+    total: int
+
+
+class ChangedPhotos(msgspec.Struct, tag="changed_photos", frozen=True):
+    """Ids of the photos that a change was made to; others were not there."""
+
+    photo_ids: tuple[str, ...]
+
+
+class Done(msgspec.Struct, tag="done", frozen=True):
+    """What was asked for is done, and there is nothing more to say."""

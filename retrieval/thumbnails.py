@@ -45,5 +45,10 @@ def read(home: Home, photo_id: str, original: Path | None) -> bytes:
     return _path(home, photo_id).read_bytes()
 
 
+def forget(home: Home, photo_id: str) -> None:
+    """Delete a photo's thumbnail."""
+    _path(home, photo_id).unlink(missing_ok=True)
+
+
 def _path(home: Home, photo_id: str) -> Path:
     return home.thumbnails / photo_id[:2] / f"{photo_id}.jpg"

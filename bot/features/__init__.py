@@ -1,13 +1,16 @@
 """What the bot can do: one module or package a capability, each a Cog with its own ``setup``.
 
-A feature may use the store, the retrieval client, ``bot.ui`` and ``bot.errors``; not another
-feature.
+A feature may use the store, the retrieval client, ``bot.ui``, ``bot.errors`` and
+``bot.moderators``; not another feature.
 """
 
 FEATURES = (
     "bot.features.drawing",
     "bot.features.voting",
+    "bot.features.card_menu",
+    "bot.features.photos",
     "bot.features.index",
     "bot.features.server_settings",
+    "bot.features.privacy",
     "bot.features.about",
 )

@@ -24,7 +24,7 @@ Draw something, however badly. I find the photos that look most like it.
 
 **What works best**: one thing, seen whole, in dark lines on a plain background.
 
-**Moderators**: `/settings`, `/index status`, `/index rebuild`
+**Moderators**: `/photos add`, `/photos list` for this server's photos; `/settings`, `/index status`
 -# `/about` says what I am made of.\
 """
 
@@ -51,10 +51,10 @@ class About(commands.Cog):
         """Say what runs here."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         async with self.bot.store.read() as session:
-            collection = await self.bot.collection_of(session, interaction.guild_id)
+            collections = await self.bot.collections_of(session, interaction.guild_id)
         try:
-            found = await self.bot.retrieval.status((collection,))
-            photos = found.collections[0].photos
+            found = await self.bot.retrieval.status(collections)
+            photos = sum(status.photos or 0 for status in found.collections)
             state = f"{photos:,} photos to search" if photos else "no photos indexed yet"
             state += f"\nEncoder: `{found.encoder}`"
         except RetrievalError:

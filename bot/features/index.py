@@ -1,29 +1,29 @@
-"""/index rebuild and /index status: moderators look after the index of their photos."""
+"""/index: moderators look after the index of their server's own photos."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import discord
 import structlog
 from discord import app_commands
 from discord.ext import commands
 
-from bot import errors
+from bot import errors, moderators
 from bot.app import MagicPencil
 from bot.errors import UserError
 from bot.store import index_builds
 from bot.store.models import BuildState, IndexBuild
-from retrieval.reports import BuildReport, CollectionStatus, Progress, Unreadable
+from bot.ui.progress import ProgressMessage
+from bot.ui.safe import SafeView
+from bot.ui.words import counted
+from retrieval.reports import BuildReport, CollectionStatus, KeptGeneration, Progress, Unreadable
 from retrieval.serving.errors import RetrievalError
 
 log = structlog.get_logger(__name__)
 
-_SECONDS_BETWEEN_EDITS = 1.5
-# An interaction's token lasts 15 minutes; after that the message is edited as any other.
-_TOKEN_SECONDS = 14 * 60
 _BAR = 20
 _STAGES = {"reading": "Looking at files", "encoding": "Encoding photos", "publishing": "Publishing"}
 _UNREADABLE_SHOWN = 8
@@ -32,119 +32,194 @@ _UNREADABLE_SHOWN = 8
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_guild=True)
 class Index(commands.GroupCog, group_name="index", group_description="The index of your photos."):
-    """Rebuilds the index and says how it is."""
+    """Rebuilds the index, goes back, checks it, and says how it is."""
 
     def __init__(self, bot: MagicPencil) -> None:
         """Start with no rebuild running."""
         self.bot = bot
-        self._rebuilding: set[int] = set()
+        self._rebuilding: set[str] = set()
         super().__init__()
 
     @app_commands.command(description="Index the photos again. Matching goes on meanwhile.")
-    @app_commands.checks.has_permissions(manage_guild=True)
-    async def rebuild(self, interaction: discord.Interaction[MagicPencil]) -> None:
-        """Rebuild the index of the photos that this server searches."""
-        guild_id = _guild_id(interaction)
-        async with self._alone(guild_id):
-            await interaction.response.defer(thinking=True)
-            progress = _ProgressMessage(interaction)
-            async with self.bot.store.write() as session:
-                collection = await self.bot.collection_of(session, guild_id)
-                build = await index_builds.start(
-                    session, collection, guild_id=guild_id, requested_by=interaction.user.id
-                )
-            log.info("rebuild asked for", guild=guild_id, collection=collection, build=build.id)
-            try:
-                report = await self._follow(collection, progress)
-            except Exception as error:
-                reason = error.code if isinstance(error, RetrievalError) else type(error).__name__
-                async with self.bot.store.write() as session:
-                    await index_builds.fail(session, build.id, reason)
-                explanation = errors.explain(error)
-                await progress.end(f"❌ {explanation.text}\n-# The photos found before still are.")
-                return
-            async with self.bot.store.write() as session:
-                await index_builds.finish(
-                    session,
-                    build.id,
-                    generation=report.generation,
-                    photos=report.photos,
-                    added=report.added,
-                    unchanged=report.unchanged,
-                    unreadable=len(report.unreadable),
-                    seconds=report.seconds,
-                )
-            await progress.end(_outcome(report))
+    @app_commands.describe(full="Encode every photo again, not only new ones. Takes long.")
+    @moderators.only
+    async def rebuild(
+        self, interaction: discord.Interaction[MagicPencil], full: bool = False
+    ) -> None:
+        """Rebuild the index of the server's photos."""
+        collection = _own(interaction)
+        with self._alone(collection):
+            await self._rebuild(interaction, collection, full)
 
-    @app_commands.command(description="How many photos are indexed, when, and by which encoder.")
-    @app_commands.checks.has_permissions(manage_guild=True)
+    async def _rebuild(
+        self, interaction: discord.Interaction[MagicPencil], collection: str, full: bool
+    ) -> None:
+        await interaction.response.defer(thinking=True)
+        progress = ProgressMessage(interaction, CancelButton(collection))
+        async with self.bot.store.write() as session:
+            build = await index_builds.start(
+                session,
+                collection,
+                guild_id=interaction.guild_id,
+                requested_by=interaction.user.id,
+            )
+        log.info("rebuild asked for", guild=interaction.guild_id, build=build.id, full=full)
+        try:
+            report = await self._follow(collection, full, progress)
+        except Exception as error:
+            reason = error.code if isinstance(error, RetrievalError) else type(error).__name__
+            async with self.bot.store.write() as session:
+                await index_builds.fail(session, build.id, reason)
+            explanation = errors.explain(error)
+            await progress.end(f"❌ {explanation.text}\n-# The photos found before still are.")
+            return
+        async with self.bot.store.write() as session:
+            await index_builds.finish(
+                session,
+                build.id,
+                generation=report.generation,
+                photos=report.photos,
+                added=report.added,
+                unchanged=report.unchanged,
+                unreadable=len(report.unreadable),
+                seconds=report.seconds,
+            )
+        await progress.end(_outcome(report))
+
+    @app_commands.command(description="Photos, age, encoder, size, and who built it last.")
+    @moderators.only
     async def status(self, interaction: discord.Interaction[MagicPencil]) -> None:
-        """Show the state of the index of the photos that this server searches."""
+        """Show the state of the index of the server's photos."""
         await interaction.response.defer(ephemeral=True, thinking=True)
+        collection = _own(interaction)
         async with self.bot.store.read() as session:
-            collection = await self.bot.collection_of(session, _guild_id(interaction))
             builds = await index_builds.latest(session, collection, 3)
         found = await self.bot.retrieval.status((collection,))
         text = _status(found.collections[0], found.encoder)
         if builds:
-            text += "\n\n**Last builds**\n" + "\n".join(_build_line(build) for build in builds)
+            text += "\n\n**Last rebuilds**\n" + "\n".join(_build_line(build) for build in builds)
         await interaction.edit_original_response(content=text)
 
-    async def _follow(self, collection: str, progress: _ProgressMessage) -> BuildReport:
-        async for update in self.bot.retrieval.build(collection):
+    @app_commands.command(description="Stop the rebuild that is running.")
+    @moderators.only
+    async def cancel(self, interaction: discord.Interaction[MagicPencil]) -> None:
+        """Stop a build; the old index serves on."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.bot.retrieval.cancel_build(_own(interaction))
+        await interaction.edit_original_response(
+            content="✋ The rebuild stops after the photos it is at. The old index serves on."
+        )
+
+    @app_commands.command(description="Go back to an earlier state of the index.")
+    @moderators.only
+    async def rollback(self, interaction: discord.Interaction[MagicPencil]) -> None:
+        """Show the generations that are kept, to choose one."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        collection = _own(interaction)
+        (status,) = (await self.bot.retrieval.status((collection,))).collections
+        others = tuple(item for item in status.kept if not item.serves)
+        if not others:
+            raise UserError("There is no earlier state to go back to yet.")
+        await interaction.edit_original_response(
+            content="Which one should serve? The photos themselves stay as they are: the next "
+            "change or rebuild makes an index of them again.",
+            view=GenerationMenu(collection, others),
+        )
+
+    @app_commands.command(description="Check every byte of the index on the disk.")
+    @moderators.only
+    async def verify(self, interaction: discord.Interaction[MagicPencil]) -> None:
+        """Read every generation that is kept and say which are damaged."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        found = await self.bot.retrieval.verify(_own(interaction))
+        if not found.damaged:
+            text = f"✅ {counted(found.checked, 'generation')} checked: as they were written."
+        else:
+            lines = [f"- `{name}`: {reason}" for name, reason in found.damaged.items()]
+            text = "⚠️ Damaged on the disk:\n" + "\n".join(lines)
+            text += "\n`/index rebuild full:True` makes a new one; `/index rollback` goes back."
+        await interaction.edit_original_response(content=text)
+
+    async def _follow(self, collection: str, full: bool, progress: ProgressMessage) -> BuildReport:
+        async for update in self.bot.retrieval.build(collection, full=full):
             if isinstance(update, BuildReport):
                 return update
             await progress.show(_bar(update))
         raise RuntimeError("a build ended without a report")
 
-    @asynccontextmanager
-    async def _alone(self, guild_id: int) -> AsyncIterator[None]:
+    @contextmanager
+    def _alone(self, collection: str) -> Iterator[None]:
         """Hold the one rebuild that a server may run at a time."""
-        if guild_id in self._rebuilding:
+        if collection in self._rebuilding:
             raise UserError("A rebuild is running already; its message shows how far it is.")
-        self._rebuilding.add(guild_id)
+        self._rebuilding.add(collection)
         try:
             yield
         finally:
-            self._rebuilding.discard(guild_id)
+            self._rebuilding.discard(collection)
 
 
-class _ProgressMessage:
-    """The reply to a command that takes long, edited as the work goes on."""
+class CancelButton(SafeView):
+    """Stops the rebuild whose progress is shown."""
 
-    def __init__(self, interaction: discord.Interaction[MagicPencil]) -> None:
-        self._interaction = interaction
-        self._started = time.perf_counter()
-        self._last = float("-inf")
-        self._message: discord.InteractionMessage | None = None
+    def __init__(self, collection: str) -> None:
+        """Remember whose build it is."""
+        super().__init__(timeout=None)
+        self._collection = collection
 
-    async def show(self, text: str) -> None:
-        """Show how far the work is, unless that was shown a moment ago; a refusal is no matter."""
-        now = time.perf_counter()
-        if now - self._last < _SECONDS_BETWEEN_EDITS:
-            return
-        self._last = now
-        try:
-            await self._edit(text)
-        except discord.HTTPException as error:
-            log.warning("progress not shown", status=error.status)
-
-    async def end(self, text: str) -> None:
-        """Show how the work ended."""
-        await self._edit(text)
-
-    async def _edit(self, text: str) -> None:
-        if time.perf_counter() - self._started < _TOKEN_SECONDS or self._message is None:
-            self._message = await self._interaction.edit_original_response(content=text)
-        else:
-            channel = self._interaction.client.get_partial_messageable(self._message.channel.id)
-            await channel.get_partial_message(self._message.id).edit(content=text)
+    @discord.ui.button(label="Cancel", emoji="✋")
+    async def cancel(
+        self, interaction: discord.Interaction[MagicPencil], _: discord.ui.Button[CancelButton]
+    ) -> None:
+        """Stop it, if a moderator asks."""
+        await moderators.require(interaction)
+        await interaction.response.defer()
+        await interaction.client.retrieval.cancel_build(self._collection)
 
 
-def _guild_id(interaction: discord.Interaction[MagicPencil]) -> int:
+class GenerationMenu(SafeView):
+    """The generations that one can go back to."""
+
+    def __init__(self, collection: str, kept: tuple[KeptGeneration, ...]) -> None:
+        """List them."""
+        super().__init__(timeout=600)
+        self.collection = collection
+        self.add_item(_GenerationSelect(kept))
+
+
+class _GenerationSelect(discord.ui.Select[GenerationMenu]):
+    def __init__(self, kept: tuple[KeptGeneration, ...]) -> None:
+        super().__init__(
+            placeholder="Choose…",
+            options=[
+                discord.SelectOption(
+                    label=f"{item.photos:,} photos · {item.generation[:15]}",
+                    description=f"encoder {item.encoder}",
+                    value=item.generation,
+                )
+                for item in kept
+            ],
+        )
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Go back to the one that was chosen."""
+        assert self.view is not None  # noqa: S101 - it is in a view when it is tapped
+        guild_id = await moderators.require(interaction)
+        if self.view.collection != moderators.own_collection(guild_id):
+            raise UserError("That index is not this server's.")
+        await interaction.response.defer()
+        await interaction.client.retrieval.roll_back(self.view.collection, self.values[0])
+        log.info("rolled back", guild=guild_id, generation=self.values[0])
+        await interaction.edit_original_response(
+            content=f"⏪ `{self.values[0]}` serves now. `/index rebuild` goes forward again.",
+            view=None,
+        )
+
+
+def _own(interaction: discord.Interaction[MagicPencil]) -> str:
     if interaction.guild_id is None:
         raise app_commands.NoPrivateMessage
-    return interaction.guild_id
+    return moderators.own_collection(interaction.guild_id)
 
 
 def _bar(progress: Progress) -> str:
@@ -163,8 +238,8 @@ def _outcome(report: BuildReport) -> str:
         parts.append(f"{report.duplicates:,} exact duplicates")
     parts.append(f"{len(report.unreadable):,} unreadable")
     text = (
-        f"✅ **{report.photos:,} photos** are indexed: {', '.join(parts)}. "
-        f"It took {report.seconds:.1f} seconds.\n-# generation {report.generation}"
+        f"✅ **{counted(report.photos, 'photo')}** indexed: {', '.join(parts)}. "
+        f"It took {report.seconds:.1f} seconds.\n-# generation {report.generation or 'none'}"
     )
     return text + _unreadable(report.unreadable)
 
@@ -182,14 +257,18 @@ def _unreadable(files: tuple[Unreadable, ...]) -> str:
 def _status(status: CollectionStatus, encoder: str) -> str:
     if status.photos is None or status.built_at is None:
         return (
-            f"**{status.name}** has no index. {status.problem or ''}\n"
-            "A moderator can make one with `/index rebuild`."
+            "This server has no photos of its own yet, so nothing of it is searched.\n"
+            "`/photos add` takes the first; `/photos import` takes those of a channel."
         )
     lines = [
-        f"**{status.name}**: {status.photos:,} photos, indexed <t:{int(status.built_at)}:f>",
-        f"-# generation {status.generation} · encoder {status.encoder} · "
-        f"{(status.bytes_on_disk or 0) / 1e6:.1f} MB on disk",
+        f"**{counted(status.photos, 'photo')}** of this server, "
+        f"indexed <t:{int(status.built_at)}:f>",
+        f"-# generation {status.generation} · encoder {status.encoder} · {status.structure} · "
+        f"{(status.bytes_on_disk or 0) / 1e6:.1f} MB on disk · "
+        f"{counted(len(status.kept), 'generation')} kept",
     ]
+    if status.building:
+        lines.append("⏳ A rebuild is running.")
     if status.problem:
         lines.append(f"⚠️ {status.problem} (The worker runs {encoder}.)")
     return "\n".join(lines)
@@ -200,6 +279,8 @@ def _build_line(build: IndexBuild) -> str:
     when = f"<t:{int(build.started_at.timestamp())}:f>{who}"
     if build.state is BuildState.DONE:
         return f"- {when}: {build.photos:,} photos, {build.added:,} new, {build.seconds:.1f} s"
+    if build.error == "build_cancelled":
+        return f"- {when}: cancelled"
     return f"- {when}: {build.state.value}" + (f" ({build.error})" if build.error else "")
 
 

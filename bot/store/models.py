@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     DateTime,
     Dialect,
@@ -179,9 +180,28 @@ class ServerSettings(Base):
 
     guild_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     drawing_channel_id: Mapped[int | None] = mapped_column(BigInteger)
-    collection: Mapped[str | None] = mapped_column(String(100))
+    hall_of_fame_channel_id: Mapped[int | None] = mapped_column(BigInteger)
+    moderator_role_id: Mapped[int | None] = mapped_column(BigInteger)
+    collections: Mapped[list[str] | None] = mapped_column(JSON)  # searched; None: the default
     updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
     updated_by: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class AddedPhoto(Base):
+    """Where a photo of a collection came from, so that it can go when its owner wants it to."""
+
+    __tablename__ = "added_photos"
+    __table_args__ = (UniqueConstraint("collection", "photo_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    collection: Mapped[str] = mapped_column(String(100))
+    photo_id: Mapped[str] = mapped_column(String(64))  # SHA-256 of the photo as it is kept, hex
+    author_id: Mapped[int] = mapped_column(BigInteger, index=True)  # who posted it
+    added_by: Mapped[int] = mapped_column(BigInteger, index=True)  # the moderator
+    channel_id: Mapped[int | None] = mapped_column(BigInteger)
+    message_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    attachment_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
 
 
 class IndexBuild(Base):

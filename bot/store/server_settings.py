@@ -1,5 +1,7 @@
 """What moderators chose for their server; a server that chose nothing has no row."""
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,12 +14,12 @@ async def get(session: AsyncSession, guild_id: int) -> ServerSettings:
     return stored or ServerSettings(guild_id=guild_id, updated_at=utcnow())
 
 
-async def set_drawing_channel(
-    session: AsyncSession, guild_id: int, channel_id: int | None, by: int
-) -> None:
-    """Answer every drawing in this channel; None answers in no channel unasked."""
+async def change(session: AsyncSession, guild_id: int, by: int, **values: Any) -> None:
+    """Change some of a server's settings, by the names of their columns."""
     settings = await get(session, guild_id)
-    settings.drawing_channel_id, settings.updated_by = channel_id, by
+    for name, value in values.items():
+        setattr(settings, name, value)
+    settings.updated_by = by
     session.add(settings)
     await session.flush()
 

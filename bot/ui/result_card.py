@@ -1,7 +1,7 @@
 """The result card: a drawing, the photos that look most like it, and a way to vote on each.
 
 Made from what is stored, so that it can be made again at any time with the tallies of that time. A
-message holds at most 40 components; a card of five photos has 38.
+message holds at most 40 components; a card of five photos has 40.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import discord
 from bot.store.drawings import StoredCard
 from bot.store.models import Result, VoteKind
 from bot.store.votes import Tally
+from bot.ui.more_button import MoreButton
 from bot.ui.vote_button import VoteButton
 
 DRAWING_FILE = "drawing.png"
@@ -45,6 +46,9 @@ class ResultCard(discord.ui.LayoutView):
         for result in card.results:
             for item in _photo(result, card.tallies[result.id], result.rank in with_photos):
                 container.add_item(item)
+        row: discord.ui.ActionRow[ResultCard] = discord.ui.ActionRow()
+        row.add_item(MoreButton(card.drawing.id))
+        container.add_item(row)
         self.add_item(container)
         # Its buttons are dynamic items, answered by their ids: discord.py need not keep the view.
         self.stop()

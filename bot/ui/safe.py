@@ -36,3 +36,13 @@ class SafeLayoutView(discord.ui.LayoutView):
     ) -> None:
         """Tell the person."""
         await errors.tell(interaction, error)
+
+
+class SafeView(discord.ui.View):
+    """Buttons below a plain message, whose errors reach the person."""
+
+    async def on_error(
+        self, interaction: discord.Interaction[Any], error: Exception, item: discord.ui.Item[Any], /
+    ) -> None:
+        """Tell the person."""
+        await errors.tell(interaction, error)

@@ -49,7 +49,7 @@ def measure(
     which compiling takes a minute. Raises EncoderError.
     """
     encoder = load_encoder(path, device)
-    sketch = canonicalise(_drawing())
+    sketch = canonicalise(drawing())
     prepared = encoder.prepare_sketch(sketch)
     pixels = encoder.network_input([prepared])
 
@@ -164,7 +164,8 @@ def _wait(rows: torch.Tensor) -> torch.Tensor:
     return rows
 
 
-def _drawing() -> Image.Image:
+def drawing() -> Image.Image:
+    """Draw something that takes as long as a drawing does."""
     image = Image.new("L", (SKETCH_SIZE, SKETCH_SIZE), 255)
     pen = ImageDraw.Draw(image)
     pen.ellipse((40, 60, 200, 190), outline=0, width=4)

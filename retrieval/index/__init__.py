@@ -5,19 +5,36 @@ of each photo in it, and a manifest with counts, the encoder's digest and the SH
 ``CURRENT`` names the one that serves. Nothing here knows how an embedding is made.
 """
 
-from retrieval.index.build import BuildError, BuildRunningError, Embedder, NoPhotosError, build
+from retrieval.index.build import (
+    BuildCancelledError,
+    Embedder,
+    NoPhotosError,
+    Wishes,
+    build,
+)
 from retrieval.index.generation import (
     EncoderMismatchError,
     Generation,
     GenerationError,
     Hit,
-    IndexedPhoto,
     Manifest,
 )
-from retrieval.index.publish import current_id, discard_unfinished, open_current, read_manifest
-from retrieval.index.status import status
+from retrieval.index.publish import (
+    BuildError,
+    BuildRunningError,
+    cancel,
+    current_id,
+    finished,
+    mark_erased,
+    open_current,
+    read_manifest,
+    roll_back,
+)
+from retrieval.index.records import IndexedPhoto
+from retrieval.index.status import status, verify
 
 __all__ = [
+    "BuildCancelledError",
     "BuildError",
     "BuildRunningError",
     "Embedder",
@@ -28,10 +45,15 @@ __all__ = [
     "IndexedPhoto",
     "Manifest",
     "NoPhotosError",
+    "Wishes",
     "build",
+    "cancel",
     "current_id",
-    "discard_unfinished",
+    "finished",
+    "mark_erased",
     "open_current",
     "read_manifest",
+    "roll_back",
     "status",
+    "verify",
 ]

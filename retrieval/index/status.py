@@ -1,4 +1,4 @@
-"""What a collection holds and which generation serves, without opening the index."""
+"""What a collection holds and which generations it keeps, without opening an index."""
 
 from __future__ import annotations
 
@@ -7,29 +7,91 @@ import os
 from pathlib import Path
 
 from retrieval.home import Home
-from retrieval.index.generation import GenerationError
-from retrieval.index.publish import read_manifest
-from retrieval.reports import CollectionStatus
+from retrieval.index import publish
+from retrieval.index.generation import (
+    MANIFEST_FILE,
+    Generation,
+    GenerationError,
+    Manifest,
+    read_manifest_file,
+)
+from retrieval.index.structure import Structure
+from retrieval.reports import CollectionStatus, KeptGeneration, VerifyReport
 
 
 def status(home: Home, name: str, encoder: str) -> CollectionStatus:
     """Say what one collection holds; ``encoder`` is the digest that its index should be of."""
+    folder = home.collection(name)
+    building = publish.building(folder)
+    kept = _kept(folder)
     try:
-        manifest = read_manifest(home.collection(name))
+        manifest = publish.read_manifest(folder)
     except GenerationError as error:
-        return CollectionStatus(name, problem=str(error))
+        return CollectionStatus(name, building=building, kept=kept, problem=str(error))
     if manifest is None:
-        return CollectionStatus(name, problem="It has not been built yet.")
+        problem = "It has not been built yet."
+        return CollectionStatus(name, building=building, kept=kept, problem=problem)
     mismatch = manifest.encoder != encoder
     return CollectionStatus(
         name=name,
         photos=manifest.photos,
         generation=manifest.generation,
         built_at=manifest.created,
-        encoder=f"{manifest.encoder_name}@{manifest.encoder[:8]}",
-        bytes_on_disk=_size(home.collection(name)),
+        encoder=_encoder(manifest),
+        bytes_on_disk=_size(folder),
+        structure=describe(manifest.structure),
+        building=building,
+        kept=kept,
         problem="It was built by another encoder; rebuild it." if mismatch else None,
     )
+
+
+def verify(home: Home, name: str) -> VerifyReport:
+    """Read every generation that is kept, byte by byte."""
+    folder = home.collection(name)
+    ids = publish.finished(folder)
+    damaged = {}
+    for generation in ids:
+        try:
+            Generation.open(publish.generations_folder(folder) / generation)
+        except GenerationError as error:
+            damaged[generation] = str(error)
+    return VerifyReport(name, len(ids), damaged)
+
+
+def describe(structure: Structure) -> str:
+    """Say in a few words how an index is searched, and how well that finds."""
+    if not structure.probes:
+        return "exact search"
+    return (
+        f"{structure.factory}, {structure.probes} lists a search: finds "
+        f"{structure.recall_at_10:.1%} of the ten nearest (measured with {structure.queries} "
+        f"{structure.measured_with})"
+    )
+
+
+def _kept(folder: Path) -> tuple[KeptGeneration, ...]:
+    found = []
+    with contextlib.suppress(GenerationError):
+        serving = publish.current_id(folder)
+        for generation in publish.finished(folder):
+            with contextlib.suppress(GenerationError):  # damaged: nothing to go back to
+                file = publish.generations_folder(folder) / generation / MANIFEST_FILE
+                about = read_manifest_file(file)
+                found.append(
+                    KeptGeneration(
+                        generation,
+                        about.created,
+                        about.photos,
+                        _encoder(about),
+                        generation == serving,
+                    )
+                )
+    return tuple(found)
+
+
+def _encoder(manifest: Manifest) -> str:
+    return f"{manifest.encoder_name}@{manifest.encoder[:8]}"
 
 
 def _size(folder: Path) -> int:

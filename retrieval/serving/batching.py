@@ -1,8 +1,8 @@
 """Put single drawings into batches for the encoder, ahead of a rebuild's photos.
 
 One thread runs the encoder. Before each run the waiting drawings are taken together, up to a
-batch; only when none waits is a rebuild's chunk of photos run. Whoever gave up waiting, or whose
-deadline has passed, is left out before the encoder and not after it.
+batch; only when none waits, and none is about to come, is a rebuild's chunk of photos run. Whoever
+gave up waiting, or whose deadline has passed, is left out before the encoder and not after it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Embed = Callable[["Sequence[Tensor]"], FloatArray]
+
+
+# A rebuild goes on, slowly, however many drawings come.
+_PATIENCE = 1.0
+_GLANCE = 0.005
 
 
 class ExpiredError(TimeoutError):
@@ -61,6 +67,8 @@ class Batcher:
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
         self._task: asyncio.Task[None] | None = None
+        self._expected = 0
+        self._last_photos = float("-inf")
         self.batches = 0
 
     def start(self) -> None:
@@ -96,6 +104,15 @@ class Batcher:
         embedding: FloatArray = vectors[0]
         return embedding
 
+    @contextmanager
+    def expecting(self) -> Iterator[None]:
+        """Say that a drawing will come in a moment: no photos are begun that it would wait for."""
+        self._expected += 1
+        try:
+            yield
+        finally:
+            self._expected -= 1
+
     async def embed_photos(self, inputs: Sequence[Tensor]) -> FloatArray:
         """Return photos' embeddings, shape (n, dim); gives way to every drawing."""
         return await self._submit(self._photos, inputs, float("inf"))
@@ -115,10 +132,16 @@ class Batcher:
                 await asyncio.sleep(self._linger)
             if batch := self._take(self._drawings, self._max_batch):
                 await self._run_batch(batch, self._embed_sketches)
+            elif self._photos and self._gives_way():
+                await asyncio.sleep(_GLANCE)
             elif batch := self._take(self._photos, 1):
                 await self._run_batch(batch, self._embed_photos)
+                self._last_photos = time.monotonic()
             elif not self._drawings and not self._photos:
                 self._arrived.clear()
+
+    def _gives_way(self) -> bool:
+        return self._expected > 0 and time.monotonic() - self._last_photos < _PATIENCE
 
     @staticmethod
     def _take(lane: deque[_Waiting], most: int) -> list[_Waiting]:

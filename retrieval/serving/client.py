@@ -18,26 +18,44 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from retrieval.reports import BuildReport, Progress
+from retrieval.reports import (
+    AddedPhoto,
+    BuildReport,
+    ChangedPhotos,
+    Done,
+    PhotoPage,
+    Progress,
+    VerifyReport,
+)
 from retrieval.serving import messages
 from retrieval.serving.errors import RetrievalError
 from retrieval.serving.framing import FrameError, FrameReader, frame
 from retrieval.serving.messages import (
+    AddPhoto,
     Build,
+    CancelBuild,
+    ChangePhotos,
     Collections,
+    Curating,
+    EditPhoto,
     Failure,
     Health,
     HealthReport,
+    Keeping,
+    ListPhotos,
     Match,
     Matches,
     Reply,
     ReplyBody,
     Request,
+    RollBack,
     Status,
+    Verify,
 )
 
 MATCH_SECONDS = 30.0
 ASK_SECONDS = 10.0
+READ_SECONDS = 300.0  # for reading whole generations from the disk
 BUILD_SECONDS = 24 * 3600.0
 # The worker answers an expired request itself; this is for one that can no longer say so.
 _GRACE = 1.0
@@ -45,6 +63,7 @@ _CONNECT_PAUSE = 0.05
 _CRASHES_REMEMBERED = 256
 _CRASHES_ALLOWED = 2
 
+Asked = Match | Build | Status | Health | Curating | Keeping
 _Answer = TypeVar("_Answer")
 
 
@@ -101,19 +120,49 @@ class RetrievalClient:
         body = Match(drawing, collections, k)
         return await self._ask_once(body, timeout, Matches, fingerprint)
 
-    async def build(self, collection: str) -> AsyncIterator[Progress | BuildReport]:
+    async def build(
+        self, collection: str, *, full: bool = False
+    ) -> AsyncIterator[Progress | BuildReport]:
         """Build a collection's index: yields Progress, and a BuildReport at the end.
 
         Raises:
             RetrievalError: it could not be built; the old index serves on.
         """
-        async with aclosing(self._ask(Build(collection), BUILD_SECONDS)) as answers:
+        async with aclosing(self._ask(Build(collection, full), BUILD_SECONDS)) as answers:
             async for answer in answers:
                 yield answer if isinstance(answer, Progress) else _expect(answer, BuildReport)
 
     async def status(self, collections: tuple[str, ...]) -> Collections:
         """Ask what the collections hold. Raises RetrievalError."""
         return await self._ask_once(Status(collections), ASK_SECONDS, Collections)
+
+    async def cancel_build(self, collection: str) -> None:
+        """Stop the build that is running. Raises RetrievalError."""
+        await self._ask_once(CancelBuild(collection), ASK_SECONDS, Done)
+
+    async def roll_back(self, collection: str, generation: str) -> None:
+        """Make a kept generation serve again. Raises RetrievalError."""
+        await self._ask_once(RollBack(collection, generation), READ_SECONDS, Done)
+
+    async def verify(self, collection: str) -> VerifyReport:
+        """Read a collection's generations byte by byte. Raises RetrievalError."""
+        return await self._ask_once(Verify(collection), READ_SECONDS, VerifyReport)
+
+    async def add_photo(self, photo: AddPhoto) -> AddedPhoto:
+        """Keep a photo; the next build finds it. Raises RetrievalError."""
+        return await self._ask_once(photo, MATCH_SECONDS, AddedPhoto)
+
+    async def edit_photo(self, change: EditPhoto) -> None:
+        """Change what is known of a photo. Raises RetrievalError."""
+        await self._ask_once(change, ASK_SECONDS, Done)
+
+    async def change_photos(self, change: ChangePhotos) -> tuple[str, ...]:
+        """Remove, restore or erase photos; returns those that were there. Raises RetrievalError."""
+        return (await self._ask_once(change, MATCH_SECONDS, ChangedPhotos)).photo_ids
+
+    async def list_photos(self, asked: ListPhotos) -> PhotoPage:
+        """List some of a collection's photos. Raises RetrievalError."""
+        return await self._ask_once(asked, MATCH_SECONDS, PhotoPage)
 
     async def health(self) -> HealthReport:
         """Ask how the worker is. Raises RetrievalError."""
@@ -127,7 +176,7 @@ class RetrievalClient:
 
     async def _ask_once(
         self,
-        body: Match | Status | Health,
+        body: Asked,
         seconds: float,
         kind: type[_Answer],
         fingerprint: str | None = None,
@@ -136,7 +185,7 @@ class RetrievalClient:
             return _expect(await anext(answers), kind)
 
     async def _ask(
-        self, body: Match | Build | Status | Health, seconds: float, fingerprint: str | None = None
+        self, body: Asked, seconds: float, fingerprint: str | None = None
     ) -> AsyncGenerator[ReplyBody, None]:
         deadline = time.time() + seconds
         pending = _Pending(fingerprint=fingerprint)

@@ -11,9 +11,18 @@ from typing import Literal
 
 import msgspec
 
-from retrieval.reports import BuildReport, CollectionStatus, Progress
+from retrieval.reports import (
+    AddedPhoto,
+    BuildReport,
+    ChangedPhotos,
+    CollectionStatus,
+    Done,
+    PhotoPage,
+    Progress,
+    VerifyReport,
+)
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 FailureCode = Literal[
     "not_an_image",  # the bytes are no picture that we read
@@ -28,8 +37,14 @@ FailureCode = Literal[
     "busy",  # the queue is full; see retry_after
     "expired",  # the deadline passed before the work was done
     "build_running",  # this collection is being built already
+    "build_cancelled",  # somebody stopped it
+    "no_build",  # there is none to stop
+    "bad_descriptions",  # a folder's table of descriptions cannot be read
     "no_photos",  # a build found nothing to index, or no folder to look in
     "unknown_collection",
+    "not_yours",  # the collection's photos are in a folder of the host's
+    "unknown_photo",
+    "unknown_generation",  # it is not kept any more
     "protocol",  # the peer speaks another version
     "worker_gone",  # the worker died or cannot be reached; said by the client
     "crashed_twice",  # this drawing was at work at two crashes; said by the client
@@ -46,13 +61,73 @@ class Match(msgspec.Struct, tag="match", frozen=True):
 
 
 class Build(msgspec.Struct, tag="build", frozen=True):
-    """Build a collection's index; answered by Progress messages and then a BuildReport."""
+    """Build a collection's index; answered by Progress messages and then a BuildReport.
+
+    ``full`` encodes every photo again.
+    """
+
+    collection: str
+    full: bool = False
+
+
+class CancelBuild(msgspec.Struct, tag="cancel_build", frozen=True):
+    """Stop the build of a collection that is running, here or in another process."""
 
     collection: str
 
 
+class RollBack(msgspec.Struct, tag="roll_back", frozen=True):
+    """Make a generation that is kept serve again."""
+
+    collection: str
+    generation: str
+
+
+class Verify(msgspec.Struct, tag="verify", frozen=True):
+    """Read a collection's generations byte by byte."""
+
+    collection: str
+
+
+class AddPhoto(msgspec.Struct, tag="add_photo", frozen=True):
+    """Keep a photo; it can be found after the next build. The collection is made if need be."""
+
+    collection: str
+    data: bytes
+    title: str = ""
+    credit: str = ""
+
+
+class EditPhoto(msgspec.Struct, tag="edit_photo", frozen=True):
+    """Change what is known of a photo; None leaves it."""
+
+    collection: str
+    photo_id: str
+    title: str | None = None
+    credit: str | None = None
+
+
+class ChangePhotos(msgspec.Struct, tag="change_photos", frozen=True):
+    """Take photos away, bring them back, or delete every trace of them."""
+
+    collection: str
+    photo_ids: tuple[str, ...]
+    to: Literal["removed", "restored", "erased"]
+
+
+class ListPhotos(msgspec.Struct, tag="list_photos", frozen=True):
+    """List a collection's photos, the newest first: those with all ``words``, or the removed."""
+
+    collection: str
+    words: str = ""
+    offset: int = 0
+    limit: int = 5
+    removed: bool = False
+    pictures: bool = True
+
+
 class Status(msgspec.Struct, tag="status", frozen=True):
-    """Ask what the collections hold and which generations serve."""
+    """Ask what the collections hold and which generations serve; of none given, of all."""
 
     collections: tuple[str, ...]
 
@@ -61,12 +136,16 @@ class Health(msgspec.Struct, tag="health", frozen=True):
     """Ask how the worker is."""
 
 
+Curating = AddPhoto | EditPhoto | ChangePhotos | ListPhotos
+Keeping = CancelBuild | RollBack | Verify
+
+
 class Request(msgspec.Struct, frozen=True):
     """One request. ``deadline`` is in seconds since the Unix epoch."""
 
     id: int
     deadline: float
-    body: Match | Build | Status | Health
+    body: Match | Build | Status | Health | Curating | Keeping
     protocol: int = PROTOCOL
 
 
@@ -121,7 +200,19 @@ class Failure(msgspec.Struct, tag="failure", frozen=True):
     retry_after: float | None = None
 
 
-ReplyBody = Matches | Progress | BuildReport | Collections | HealthReport | Failure
+ReplyBody = (
+    Matches
+    | Progress
+    | BuildReport
+    | Collections
+    | HealthReport
+    | AddedPhoto
+    | PhotoPage
+    | ChangedPhotos
+    | VerifyReport
+    | Done
+    | Failure
+)
 
 
 class Reply(msgspec.Struct, frozen=True):

@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 import structlog
 
+from retrieval import readahead
+from retrieval.curation import kept_collections
 from retrieval.embeddings import FloatArray
 from retrieval.home import CollectionNameError, Home
 from retrieval.reports import Progress
 from retrieval.serving import messages
 from retrieval.serving.batching import Batcher, ExpiredError
+from retrieval.serving.curating import curate, expire
 from retrieval.serving.errors import RetrievalError
 from retrieval.serving.messages import (
     Build,
@@ -48,6 +51,7 @@ log = structlog.get_logger(__name__)
 MAX_MATCHES_AT_ONCE = 128
 MAX_K = 20
 _PREPARERS = 2
+_EXPIRE_SECONDS = 3600
 
 Send = Callable[[ReplyBody], None]
 _Argument = TypeVar("_Argument")
@@ -64,8 +68,11 @@ class Worker:
         self._engine: asyncio.Future[Engine] = asyncio.get_running_loop().create_future()
         self._batcher: Batcher | None = None
         self._preparers = ThreadPoolExecutor(_PREPARERS, thread_name_prefix="drawing")
-        self._builders = ThreadPoolExecutor(2, thread_name_prefix="build")
+        self._builders = ThreadPoolExecutor(
+            2, thread_name_prefix="build", initializer=readahead.step_back
+        )
         self._started = time.monotonic()
+        self._upkeep: asyncio.Task[None] | None = None
         self._matching = 0
         self._answered = 0
         self._seconds_each = 0.05  # a running mean, for telling how long the queue is
@@ -77,9 +84,30 @@ class Worker:
         self._batcher.start()
         self._engine.set_result(engine)
         log.info("encoder loaded", encoder=encoder.name, device=str(encoder.device))
+        self._upkeep = asyncio.create_task(self._look_after())
+
+    async def _look_after(self) -> None:
+        """Index what was changed when we last stopped; then and every hour, let removed photos go.
+
+        A photo that was taken away in the moment of a crash must not be found any more.
+        """
+        for name in await asyncio.to_thread(lambda: list(kept_collections(self._home))):
+            try:
+                await self._build(self._engine.result(), Build(name), lambda _: None)
+            except (RetrievalError, OSError) as error:
+                log.warning("index not brought up to date", collection=name, reason=str(error))
+        while True:
+            try:
+                if gone := await asyncio.to_thread(expire, self._home):
+                    log.info("removed photos deleted", photos=gone)
+            except OSError as error:
+                log.warning("removed photos not deleted", reason=str(error))
+            await asyncio.sleep(_EXPIRE_SECONDS)
 
     async def close(self) -> None:
         """Stop the encoder's thread and the pools."""
+        if self._upkeep is not None:
+            self._upkeep.cancel()
         if self._batcher is not None:
             await self._batcher.stop()
         self._preparers.shutdown(wait=False, cancel_futures=True)
@@ -102,8 +130,10 @@ class Worker:
                 elif isinstance(body, Status):
                     found = await asyncio.to_thread(engine.status, body.collections)
                     send(Collections(found, engine.encoder_label))
-                else:
+                elif isinstance(body, Build):
                     await self._build(engine, body, send)
+                else:
+                    send(await asyncio.to_thread(curate, self._home, body))
         except TimeoutError:
             send(Failure("expired", "The deadline passed before the work was done."))
         except RetrievalError as error:
@@ -136,11 +166,12 @@ class Worker:
         loop = asyncio.get_running_loop()
         assert self._batcher is not None  # noqa: S101 - load() made it before the engine
         # Deadlines are looked at again where the thread takes the work up: it may have waited.
-        prepared = await loop.run_in_executor(
-            self._preparers, partial(_in_time, deadline, engine.prepare, request.drawing)
-        )
-        started = time.perf_counter()
-        vector = await self._batcher.embed_drawing(prepared.network_input, deadline)
+        with self._batcher.expecting():
+            prepared = await loop.run_in_executor(
+                self._preparers, partial(_in_time, deadline, engine.prepare, request.drawing)
+            )
+            started = time.perf_counter()
+            vector = await self._batcher.embed_drawing(prepared.network_input, deadline)
         encode_ms = round((time.perf_counter() - started) * 1000, 2)
         k = max(1, min(request.k, MAX_K))
         return await loop.run_in_executor(
@@ -157,7 +188,8 @@ class Worker:
             loop.call_soon_threadsafe(send, progress)
 
         done = await loop.run_in_executor(
-            self._builders, partial(engine.build, request.collection, report, embedder)
+            self._builders,
+            partial(engine.build, request.collection, report, embedder, full=request.full),
         )
         log.info("index built", collection=done.collection, generation=done.generation)
         send(done)
@@ -201,20 +233,20 @@ def _in_time(
 class _SharedEncoder:
     """The encoder as a build sees it: photos wait in the batcher's second lane."""
 
-    # Small, because a drawing that comes now waits until such a chunk is done.
-    CHUNK = 4
-
     def __init__(self, encoder: Encoder, batcher: Batcher, loop: asyncio.AbstractEventLoop) -> None:
         self.name = encoder.name
         self.digest = encoder.digest
         self.preprocessing = encoder.preprocessing
         self.dim = encoder.dim
         self.prepare_photo = encoder.prepare_photo
+        # Small, because a drawing that comes now waits until such a chunk is done.
+        self._chunk = 1 if encoder.device.type == "cpu" else 16
         self._batcher = batcher
         self._loop = loop
 
     def embed_photos(self, batch: Sequence[Tensor]) -> FloatArray:
-        chunks = [batch[start : start + self.CHUNK] for start in range(0, len(batch), self.CHUNK)]
+        starts = range(0, len(batch), self._chunk)
+        chunks = [batch[start : start + self._chunk] for start in starts]
         return np.concatenate(
             [
                 asyncio.run_coroutine_threadsafe(

@@ -86,8 +86,12 @@ async def test_match_vote_rebuild_and_find_the_votes_again_after_a_restart(
             await funny.nth(1).click()
             await expect(page.get_by_text("Funny · 2")).to_be_visible(timeout=PATIENCE)
             await page.select_option("#viewer-picker", label="Olu (moderator)")
+            await _command(page, "photos add", fish)
+            await expect(page.get_by_text("They can be found now").last).to_be_visible(
+                timeout=PATIENCE
+            )
             await _command(page, "index rebuild")
-            await expect(page.get_by_text("12 photos").last).to_be_visible(timeout=PATIENCE)
+            await expect(page.get_by_text("1 photo indexed").last).to_be_visible(timeout=PATIENCE)
         with _demo(home, pictures) as url:
             await page.goto("about:blank")
             await page.goto(url)

@@ -154,7 +154,7 @@ async def test_matching_goes_on_while_the_index_is_rebuilt(own):
             path.unlink()  # so that everything is encoded again
 
         async def rebuild() -> str:
-            async for update in w.services.retrieval.build(COLLECTION):
+            async for update in w.services.retrieval.build(COLLECTION, full=True):
                 last = update
             return last.generation
 

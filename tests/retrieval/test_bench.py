@@ -64,3 +64,31 @@ def test_the_photographs_are_files_like_those_on_the_web(tmp_path: Path) -> None
     files = encode.make_photos(tmp_path / "photos", 3)
     assert [file.read_bytes()[:2] for file in files] == [b"\xff\xd8"] * 3
     assert len({file.read_bytes() for file in files}) == 3
+
+
+def test_index_prints_its_ratios_as_json() -> None:
+    result = CliRunner().invoke(
+        app, ["bench", "index", "--json", "--photos", "100", "--device", "cpu"]
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["photos"] == 100
+    assert 0 < found["rebuild_unchanged_over_first"] < 0.3
+    assert 0 < found["findable_s"] < 10
+    assert 0.2 < found["matching_during_rebuild_over_idle"] < 10  # beside other tests
+
+
+@pytest.mark.parametrize(("vectors", "factory"), [(2000, "IDMap2,Flat"), (51_000, "IVF")])
+def test_search_prints_its_figures_and_its_peers_as_json(vectors: int, factory: str) -> None:
+    result = CliRunner().invoke(
+        app, ["bench", "search", "--json", "--vectors", str(vectors), "--dim", "32"]
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["factory"].startswith(factory)
+    assert found["recall_at_10"] > 0.9
+    assert 0 < found["median_ms"] < 1000
+    assert found["memory_mb"] > 0
+    peers = found["peers"]
+    assert set(peers) == {"IndexFlatIP", "usearch (HNSW, half precision)"}
+    assert peers["IndexFlatIP"]["recall_at_10"] == 1

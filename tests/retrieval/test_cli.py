@@ -113,6 +113,32 @@ def test_a_folder_is_indexed_matched_looked_at_and_indexed_again(tmp_path, pictu
     assert "13 photos" in run(home, "index", "status").stdout
 
 
+def test_an_index_is_checked_and_gone_back_from(tmp_path, pictures):
+    home = Home(tmp_path / "home")
+    photos = tmp_path / "photos"
+    shutil.copytree(pictures, photos)
+    first = document(run(home, "index", "build", photos, "--json"))["generation"]
+    assert run(home, "index", "rollback", "shared").exit_code == 1
+    (photos / "picture_03.jpg").unlink()
+    second = document(run(home, "index", "build", photos, "--json"))["generation"]
+    assert f"kept: {first}, 12 photos" in run(home, "index", "status").stdout
+    assert "All 2 generations" in run(home, "index", "verify", "shared").stdout
+    assert f"{first} serves now" in run(home, "index", "rollback", "shared").stdout
+    status = document(run(home, "index", "status", "--json"))["collections"][0]
+    assert (status["generation"], status["photos"]) == (first, 12)
+    assert f"{second} serves now" in run(home, "index", "rollback", "shared", second).stdout
+    nothing = run(home, "index", "cancel", "shared")
+    assert (nothing.exit_code, "No build of shared" in nothing.stderr) == (1, True)
+    file = home.collection("shared") / "generations" / first / "index.faiss"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    damaged = run(home, "index", "verify", "shared")
+    assert damaged.exit_code == 1
+    assert "1 of 2 generations are damaged" in damaged.stderr
+    assert run(home, "index", "rollback", "shared", first).exit_code == 1
+    unknown = run(home, "index", "verify", "nobody")
+    assert (unknown.exit_code, "no collection 'nobody'" in unknown.stderr) == (1, True)
+
+
 def test_with_json_the_contact_sheet_is_written_and_only_json_is_printed(worker, tmp_path, fish):
     sheet = tmp_path / "[b]sheet.png"
     result = run(worker.home, "match", fish, "--json", "--out", sheet)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrieval.embeddings import EmbeddingCache
+from retrieval.embeddings import EmbeddingCache, forget_everywhere
 
 PHOTO = hashlib.sha256(b"photo").hexdigest()
 VECTOR = np.arange(4, dtype=np.float32)
@@ -126,3 +126,17 @@ def test_a_damaged_cache_is_begun_anew(opened, tmp_path):
         cache.put([(PHOTO, VECTOR)])
     with opened() as cache:
         np.testing.assert_array_equal(cache.get(PHOTO), VECTOR)
+
+
+def test_a_photo_that_is_gone_for_good_is_forgotten_by_every_encoder(opened, tmp_path):
+    other = hashlib.sha256(b"other").hexdigest()
+    for encoder in ("e1", "e2"):
+        with opened(encoder=encoder) as cache:
+            cache.put([(PHOTO, VECTOR), (other, VECTOR)])
+            cache.put_fingerprints([(PHOTO, b"12345678")])
+    forget_everywhere(tmp_path / "cache", [PHOTO])
+    for encoder in ("e1", "e2"):
+        with opened(encoder=encoder) as cache:
+            assert cache.get(PHOTO) is None
+            assert cache.fingerprint(PHOTO) is None
+            assert cache.has(other)

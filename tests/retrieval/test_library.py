@@ -13,7 +13,7 @@ from retrieval.library import PhotoFile
 
 
 def names_in(folder: Path) -> list[str]:
-    return [photo.name for photo in library.scan(folder)]
+    return [photo.name for photo in library.scan(folder).files]
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -97,7 +97,7 @@ def test_a_title_is_made_of_a_file_name(stem, title):
 )
 def test_names_in_many_scripts_are_found_and_described(tmp_path, name):
     touch(tmp_path, f"folder é/{name}")
-    (photo,) = library.scan(tmp_path)
+    (photo,) = library.scan(tmp_path).files
     assert photo.name == f"folder é/{name}"
     assert library.describe(photo).title
 
@@ -132,7 +132,7 @@ def test_a_sidecar_that_is_no_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a_cat.json")
     (tmp_path / "b_cat.json").mkdir()
     (tmp_path / "c_cat.json").symlink_to("/dev/zero")
-    titles = [library.describe(photo).title for photo in library.scan(tmp_path)]
+    titles = [library.describe(photo).title for photo in library.scan(tmp_path).files]
     assert titles == ["A cat", "B cat", "C cat"]
 
 
@@ -203,3 +203,52 @@ def test_a_socket_path_too_long_for_the_system_is_replaced_by_a_short_one_of_its
     assert far.socket == Home(far.root).socket
     assert Home(Path("/srv/pencil")).socket == Path("/srv/pencil/worker.sock")
     assert near.socket.name == "worker.sock"
+
+
+def test_what_is_passed_over_is_counted(tmp_path):
+    touch(
+        tmp_path,
+        "a.jpg",
+        "a.json",
+        "photos.csv",
+        "notes.txt",
+        ".hidden.jpg",
+        ".git/x.jpg",
+        "b/c.png",
+    )
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "a.jpg")
+    (tmp_path / "b" / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")
+    found = library.scan(tmp_path)
+    assert [photo.name for photo in found.files] == ["a.jpg", "b/c.png"]
+    assert found.passed_over == {
+        "hidden": 2, "links": 2, "descriptions": 2, "other files": 1, "not files": 1,
+    }  # fmt: skip
+
+
+def test_a_table_describes_photos_and_a_file_beside_one_counts_more(tmp_path):
+    touch(tmp_path, "a.jpg", "sub/b.jpg", "c.jpg")
+    table = 'file,title,credit,extra\na.jpg,"Cat, grey",Ann,1\nsub/b.jpg,Dog,Ben,2\n'
+    (tmp_path / "photos.csv").write_text(table, encoding="utf-8-sig")
+    (tmp_path / "a.json").write_text('{"credit": "Cleo"}')
+    read = library.read_table(tmp_path)
+    about = {file.name: library.describe(file, read) for file in library.scan(tmp_path).files}
+    assert about == {
+        "a.jpg": library.Sidecar("Cat, grey", "Cleo"),
+        "sub/b.jpg": library.Sidecar("Dog", "Ben"),
+        "c.jpg": library.Sidecar("C"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"name,title\na,b\n", "column called file"),
+        (b"file,title\n\xff,b\n", "UTF-8"),
+        (b"", "column"),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_what_to_mend(tmp_path, table, words):
+    (tmp_path / "photos.csv").write_bytes(table)
+    with pytest.raises(library.DescriptionError, match=words):
+        library.read_table(tmp_path)

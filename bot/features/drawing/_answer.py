@@ -48,9 +48,9 @@ async def answer(bot: MagicPencil, attachment: discord.Attachment, origin: Origi
     """
     data = await uploads.read(attachment)
     async with bot.store.read() as session:
-        collection = await bot.collection_of(session, origin.guild_id)
+        collections = await bot.collections_of(session, origin.guild_id)
     matches = await bot.retrieval.match(
-        data, (collection,), bot.settings.matches, bot.settings.match_seconds
+        data, collections, bot.settings.matches, bot.settings.match_seconds
     )
     sha256 = await asyncio.to_thread(bot.drawing_files.save, data)
     async with bot.store.write() as session:

@@ -10,7 +10,7 @@ async def test_help_fits_one_screen_and_names_every_command(world):
     async with world as w:
         text = (await w.mia.slash(w.channel, "help")).response.content
         assert len(text.splitlines()) <= 20
-        for command in ("/match", "Find photos", "/settings", "/index rebuild", "/about"):
+        for command in ("/match", "Find photos", "/settings", "/photos add", "/about"):
             assert command in text
         assert "post it in" not in text
 
@@ -18,7 +18,7 @@ async def test_help_fits_one_screen_and_names_every_command(world):
 async def test_help_names_the_drawing_channel_where_there_is_one(world):
     async with world as w:
         async with w.services.store.write() as session:
-            await server_settings.set_drawing_channel(session, w.guild.id, w.channel.id, by=1)
+            await server_settings.change(session, w.guild.id, 1, drawing_channel_id=w.channel.id)
         text = (await w.mia.slash(w.channel, "help")).response.content
         assert f"<#{w.channel.id}>" in text
 

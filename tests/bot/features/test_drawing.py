@@ -39,7 +39,7 @@ async def test_slash_shows_the_drawing_and_five_voteable_photos(world):
         assert len(shown) == 6
         assert all(item["description"] for item in shown), "every picture has alt text"
         assert len(card.attachments) == 6
-        assert len(buttons(card)) == 15
+        assert len(buttons(card)) == 16  # three a photo, and "More…"
         for rank in range(1, 6):
             assert f"**{rank}. " in texts(card)
 
@@ -134,7 +134,7 @@ async def test_a_message_that_is_not_for_the_bot_is_left_alone(world):
 async def test_drawing_channel_answers_up_to_four_of_several_drawings(world):
     async with world as w:
         async with w.services.store.write() as session:
-            await server_settings.set_drawing_channel(session, w.guild.id, w.channel.id, by=1)
+            await server_settings.change(session, w.guild.id, 1, drawing_channel_id=w.channel.id)
         five = [(f"{n}.png", drawings.render_png("mug", width=4 + n)) for n in range(5)]
         await w.mia.send(w.channel, attachments=five)
         stored = await _stored(w)
@@ -147,7 +147,7 @@ async def test_drawing_channel_answers_up_to_four_of_several_drawings(world):
 async def test_other_files_in_the_drawing_channel_are_left_alone(world):
     async with world as w:
         async with w.services.store.write() as session:
-            await server_settings.set_drawing_channel(session, w.guild.id, w.channel.id, by=1)
+            await server_settings.change(session, w.guild.id, 1, drawing_channel_id=w.channel.id)
         message = await w.mia.send(w.channel, "notes", attachments=[("notes.txt", b"hello")])
         assert w.channel.last_message.id == message.id
 
@@ -220,7 +220,7 @@ async def test_no_index_yet_says_what_to_do(settings, worker):
     changed = settings.model_copy(update={"collection": "nobody-built-this"})
     async with open_world(changed, own_worker=False) as w:
         told = _told_privately(await w.mia.slash(w.channel, "match", drawing=FISH))
-        assert "/index rebuild" in told.content
+        assert "`/photos add`" in told.content
 
 
 class _FailingClient:

@@ -10,6 +10,7 @@ import discord
 import pytest
 from sqlalchemy import select
 
+from bot import moderators
 from bot.store.models import BuildState, IndexBuild
 from retrieval import library
 from retrieval.home import Home
@@ -17,7 +18,7 @@ from retrieval.reports import BuildReport, Progress, Unreadable
 from retrieval.serving.errors import RetrievalError
 from tests import drawings
 from tests.acting import pictures, together
-from tests.conftest import COLLECTION, open_world, paint, start_worker, wait_ready
+from tests.conftest import open_world, paint, start_worker, wait_ready
 
 FISH = ("fish.png", drawings.render_png("fish"))
 
@@ -34,20 +35,20 @@ async def test_a_rebuild_says_in_numbers_what_it_did(settings, tmp_path):
     for number in range(3):
         paint(number).save(photos / f"{number}.png")
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff not a picture")
-    library.register(home, COLLECTION, photos)
     process = start_worker(home)
     try:
         await wait_ready(home.socket)
         own = settings.model_copy(update={"socket": home.socket})
         async with open_world(own, own_worker=False) as w:
+            library.register(home, moderators.own_collection(w.guild.id), photos)
             first = await w.moderator.slash(w.channel, "index rebuild")
-            assert "**3 photos** are indexed: 3 new, 0 unchanged, 1 unreadable" in _text(first)
+            assert "**3 photos** indexed: 3 new, 0 unchanged, 1 unreadable" in _text(first)
             assert "broken.jpg: This picture is damaged" in _text(first)
 
             paint(7).save(photos / "another.png")
             (photos / "0.png").unlink()
             second = await w.moderator.slash(w.channel, "index rebuild")
-            assert "**3 photos** are indexed: 1 new, 2 unchanged, 1 gone" in _text(second)
+            assert "**3 photos** indexed: 1 new, 2 unchanged, 1 gone" in _text(second)
 
             builds = await _builds(w)
             assert [b.state for b in builds] == [BuildState.DONE] * 2
@@ -82,6 +83,24 @@ async def test_members_are_refused_in_code_even_where_the_server_lets_them_see_i
         assert await _builds(w) == []
 
 
+def _report(collection: str, photos: int, unreadable: tuple[Unreadable, ...] = ()) -> BuildReport:
+    return BuildReport(
+        collection=collection,
+        generation="g",
+        encoder="e",
+        photos=photos,
+        added=photos,
+        unchanged=0,
+        edited=0,
+        removed=0,
+        duplicates=0,
+        near_duplicates=(),
+        passed_over={},
+        unreadable=unreadable,
+        seconds=1.0,
+    )
+
+
 class _SlowBuild:
     """A retrieval client whose builds wait to be let go, step by step."""
 
@@ -90,13 +109,11 @@ class _SlowBuild:
         self.env_of = env_of
         self.collections: list[str] = []
 
-    async def build(self, collection):
+    async def build(self, collection, *, full=False):
         self.collections.append(collection)
         yield Progress("encoding", 5, 20)
         await self.env_of().external_wait(self.step.wait(), reason="the test lets it go on")
-        yield BuildReport(
-            collection, "g1", "e", 20, 20, 0, 0, 0, (Unreadable("x.jpg", "is damaged"),), 1.0
-        )
+        yield _report(collection, 20, (Unreadable("x.jpg", "is damaged"),))
 
 
 async def test_progress_is_shown_one_rebuild_runs_at_a_time_and_matching_goes_on(settings):
@@ -112,14 +129,14 @@ async def test_progress_is_shown_one_rebuild_runs_at_a_time_and_matching_goes_on
         second = await w.moderator.slash(w.channel, "index rebuild")
         assert second.response.ephemeral
         assert "running already" in _text(second)
-        assert slow.collections == [COLLECTION]
+        assert slow.collections == [moderators.own_collection(w.guild.id)]
 
         card = await w.mia.slash(w.channel, "match", drawing=FISH)
         assert len(pictures(card.response)) == 6
 
         slow.step.set()
         await w.env.settle()
-        assert "**20 photos** are indexed" in _text(first)
+        assert "**20 photos** indexed" in _text(first)
         slow.step.clear()
         third = await w.moderator.slash(w.channel, "index rebuild")
         assert "5 of 20" in _text(third), "the next one may run"
@@ -132,16 +149,15 @@ async def test_progress_moves_as_the_build_goes_on_but_not_with_every_photo(sett
     shown = []
 
     class Counting:
-        async def build(self, collection):
+        async def build(self, collection, *, full=False):
             for done in range(40):
                 clock[0] += 0.25  # ten seconds in all
                 yield Progress("encoding", done, 40)
-            yield BuildReport(collection, "g", "e", 40, 40, 0, 0, 0, (), 10.0)
+            yield _report(collection, 40)
 
     async with open_world(settings, own_worker=False, retrieval=Counting()) as w:
-        # Here and not before: discord.py loads a feature's module anew.
         now = SimpleNamespace(perf_counter=lambda: clock[0])
-        monkeypatch.setattr(sys.modules["bot.features.index"], "time", now)
+        monkeypatch.setattr(sys.modules["bot.ui.progress"], "time", now)
         before = len(w.env.http_requests)
         result = await w.moderator.slash(w.channel, "index rebuild")
         for request in w.env.http_requests[before:]:
@@ -149,7 +165,49 @@ async def test_progress_moves_as_the_build_goes_on_but_not_with_every_photo(sett
                 shown.append(request.json["content"])
         assert 5 <= len(shown) <= 8
         assert len(set(shown)) == len(shown)
-        assert "**40 photos** are indexed" in _text(result)
+        assert "**40 photos** indexed" in _text(result)
+
+
+async def test_a_rebuild_is_cancelled_by_its_button_and_the_old_index_serves(settings, tmp_path):
+    home = Home(tmp_path / "own")
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(3):
+        paint(number).save(photos / f"{number}.png")
+    process = start_worker(home)
+    try:
+        await wait_ready(home.socket)
+        own = settings.model_copy(update={"socket": home.socket})
+        async with open_world(own, own_worker=False) as w:
+            name = moderators.own_collection(w.guild.id)
+            library.register(home, name, photos)
+            await w.moderator.slash(w.channel, "index rebuild")
+            nothing = await w.moderator.slash(w.channel, "index cancel")
+            assert "No rebuild is running" in _text(nothing)
+            real = w.bot.retrieval.build
+
+            async def build_and_tap(collection, *, full=False):
+                async for update in real(collection, full=full):
+                    yield update
+                    if isinstance(update, Progress) and update.stage == "reading":
+                        cancelled.append(await w.bot.retrieval.cancel_build(name))
+
+            cancelled: list[None] = []
+            for number in range(3, 80):
+                paint(number).save(photos / f"{number}.png")
+            w.bot.retrieval.build = build_and_tap
+            result = await w.moderator.slash(w.channel, "index rebuild")
+            assert cancelled
+            assert "The rebuild was cancelled" in _text(result)
+            status = _text(await w.moderator.slash(w.channel, "index status"))
+            assert "**3 photos**" in status
+            assert "cancelled" in status
+            w.bot.retrieval.build = real
+            again = await w.moderator.slash(w.channel, "index rebuild")
+            assert "**80 photos** indexed" in _text(again)
+    finally:
+        process.kill()
+        process.wait()
 
 
 async def test_two_moderators_at_the_same_moment_start_one_rebuild(settings):
@@ -167,7 +225,7 @@ async def test_two_moderators_at_the_same_moment_start_one_rebuild(settings):
 
 async def test_a_build_that_fails_is_told_and_recorded_and_the_next_may_run(settings):
     class Failing:
-        async def build(self, _):
+        async def build(self, _, *, full=False):
             yield Progress("reading", 1, 2)
             raise RetrievalError("worker_gone")
 

@@ -12,6 +12,18 @@ from tests.conftest import open_world
 FISH = ("fish.png", drawings.render_png("fish"))
 
 
+def _menu(panel) -> str:
+    """Return the id of the drawing channel's menu."""
+
+    def walk(components):
+        for component in components:
+            if component["type"] == 8:
+                yield component["custom_id"]
+            yield from walk(component.get("components", []))
+
+    return next(walk(panel.response.components))
+
+
 async def _channel(w) -> int | None:
     async with w.services.store.read() as session:
         return await server_settings.drawing_channel(session, w.guild.id)
@@ -22,7 +34,7 @@ async def test_a_moderator_chooses_the_drawing_channel_and_drawings_there_are_an
         panel = await w.moderator.slash(w.channel, "settings")
         assert panel.response.ephemeral
         assert "Now: none" in texts(panel.response)
-        await w.moderator.select(panel.response, [w.channel])
+        await w.moderator.select(panel.response, [w.channel], custom_id=_menu(panel))
         assert await _channel(w) == w.channel.id
         assert f"I answer every drawing in <#{w.channel.id}>" in texts(panel.response)
 
@@ -33,8 +45,8 @@ async def test_a_moderator_chooses_the_drawing_channel_and_drawings_there_are_an
 async def test_choosing_nothing_ends_the_drawing_channel(world):
     async with world as w:
         panel = await w.moderator.slash(w.channel, "settings")
-        await w.moderator.select(panel.response, [w.channel])
-        await w.moderator.select(panel.response, [])
+        await w.moderator.select(panel.response, [w.channel], custom_id=_menu(panel))
+        await w.moderator.select(panel.response, [], custom_id=_menu(panel))
         assert await _channel(w) is None
 
 
@@ -44,7 +56,7 @@ async def test_without_the_message_content_intent_the_panel_says_so(settings):
     async with open_world(settings, own_worker=False, message_content=False, approved=granted) as w:
         panel = await w.moderator.slash(w.channel, "settings")
         assert "Message Content" in texts(panel.response)
-        await w.moderator.select(panel.response, [w.channel])
+        await w.moderator.select(panel.response, [w.channel], custom_id=_menu(panel))
         assert "Message Content" in texts(panel.response)
 
 
@@ -55,7 +67,7 @@ async def test_missing_permissions_in_the_channel_are_named(world):
             overwrites={w.bot.user: discord.PermissionOverwrite(attach_files=False)},
         )
         panel = await w.moderator.slash(w.channel, "settings")
-        await w.moderator.select(panel.response, [hidden])
+        await w.moderator.select(panel.response, [hidden], custom_id=_menu(panel))
         assert "*Attach Files*" in texts(panel.response)
 
 
@@ -63,7 +75,7 @@ async def test_a_moderator_who_lost_the_right_cannot_use_an_open_panel(world):
     async with world as w:
         panel = await w.moderator.slash(w.channel, "settings")
         w.env.backend.remove_member_role(w.guild.id, w.moderator.id, w.guild.roles["Mods"].id)
-        result = await w.moderator.select(panel.response, [w.channel])
+        result = await w.moderator.select(panel.response, [w.channel], custom_id=_menu(panel))
         told = result.response or result.followups[0]
         assert told.ephemeral
         assert "for moderators" in told.content

@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from bot.store import Store, StoreError, sqlite_url
 from bot.store.migrate import upgrade
 from bot.store.models import ServerSettings
-from bot.store.server_settings import drawing_channel, set_drawing_channel
+from bot.store.server_settings import change, drawing_channel
 
 
 @pytest.mark.parametrize("side", ["read", "write"])
@@ -31,11 +31,11 @@ async def test_every_connection_has_its_pragmas(store: Store, side: str) -> None
 
 async def test_write_commits_and_rolls_back_on_an_exception(store: Store) -> None:
     async with store.write() as session:
-        await set_drawing_channel(session, 1, 11, by=5)
+        await change(session, 1, 5, drawing_channel_id=11)
 
     async def write_and_fail() -> None:
         async with store.write() as session:
-            await set_drawing_channel(session, 1, 22, by=5)
+            await change(session, 1, 5, drawing_channel_id=22)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -47,14 +47,14 @@ async def test_write_commits_and_rolls_back_on_an_exception(store: Store) -> Non
 async def test_a_reading_session_cannot_write(store: Store) -> None:
     with pytest.raises(OperationalError, match="readonly"):
         async with store.read() as session:
-            await set_drawing_channel(session, 1, 11, by=5)
+            await change(session, 1, 5, drawing_channel_id=11)
 
 
 async def test_a_reader_sees_one_state_while_others_write(store: Store) -> None:
     async with store.read() as reading:
         assert await drawing_channel(reading, 1) is None
         async with store.write() as writing:
-            await set_drawing_channel(writing, 1, 11, by=5)
+            await change(writing, 1, 5, drawing_channel_id=11)
         assert await drawing_channel(reading, 1) is None
     async with store.read() as reading:
         assert await drawing_channel(reading, 1) == 11
@@ -67,14 +67,14 @@ async def test_a_writer_that_reads_first_waits_for_another_writer(store: Store, 
 
     async def hold() -> None:
         async with store.write() as session:
-            await set_drawing_channel(session, 1, 11, by=5)
+            await change(session, 1, 5, drawing_channel_id=11)
             holding.set()
             await released.wait()
 
     async def read_then_write() -> int | None:
         async with other.write() as session:
             before = await drawing_channel(session, 1)
-            await set_drawing_channel(session, 1, 22, by=6)
+            await change(session, 1, 6, drawing_channel_id=22)
             return before
 
     holder = asyncio.create_task(hold())
@@ -96,10 +96,10 @@ async def test_a_cancelled_writer_leaves_no_lock_behind(
 
     async def write(to: Store, channel: int) -> None:
         async with to.write() as session:
-            await set_drawing_channel(session, 1, channel, by=5)
+            await change(session, 1, 5, drawing_channel_id=channel)
 
     async with store.write() as session:
-        await set_drawing_channel(session, 1, 11, by=5)
+        await change(session, 1, 5, drawing_channel_id=11)
         doomed = asyncio.create_task(write(other, 22))
         await asyncio.sleep(0.1)
         doomed.cancel()
@@ -119,7 +119,7 @@ async def test_a_writer_cancelled_halfway_is_rolled_back(store: Store) -> None:
 
     async def write_and_wait() -> None:
         async with store.write() as session:
-            await set_drawing_channel(session, 1, 22, by=5)
+            await change(session, 1, 5, drawing_channel_id=22)
             written.set()
             await asyncio.sleep(60)
 
@@ -135,14 +135,14 @@ async def test_a_writer_cancelled_halfway_is_rolled_back(store: Store) -> None:
 async def test_a_path_with_odd_characters_is_that_path(tmp_path: Path) -> None:
     file = tmp_path / "ein Ordner 100% é#+&;" / "my store.db"
     async with Store.open(sqlite_url(file)) as store, store.write() as session:
-        await set_drawing_channel(session, 1, 11, by=5)
+        await change(session, 1, 5, drawing_channel_id=11)
     assert file.is_file()
     assert [p.name for p in file.parent.iterdir()] == ["my store.db"]  # closed: no -wal left
 
 
 async def test_times_come_back_aware(store: Store) -> None:
     async with store.write() as session:
-        await set_drawing_channel(session, 1, 11, by=5)
+        await change(session, 1, 5, drawing_channel_id=11)
     async with store.read() as session:
         settings = (await session.scalars(select(ServerSettings))).one()
     assert settings.updated_at.tzname() == "UTC"

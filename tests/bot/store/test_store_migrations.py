@@ -26,7 +26,7 @@ from bot.store.urls import parse
 
 REVISIONS = list(ScriptDirectory.from_config(migrate.config()).walk_revisions())[::-1]
 # What a CHECK allows; any other column takes a value of its type.
-ALLOWED = {"source": "mention", "kind": "funny", "state": "failed"}
+ALLOWED = {"source": "mention", "kind": "funny", "state": "failed", "collections": ["shared"]}
 
 
 @contextmanager
@@ -180,7 +180,7 @@ def test_processes_and_threads_that_start_together_migrate_once(url: str) -> Non
         "sys.stdin.readline()\n"
         "async def main():\n"
         "    async with Store.open(sys.argv[1]) as store, store.write() as session:\n"
-        "        await s.set_drawing_channel(session, int(sys.argv[2]), 1, by=1)\n"
+        "        await s.change(session, int(sys.argv[2]), 1, drawing_channel_id=1)\n"
         "asyncio.run(main())\n"
     )
     processes = [

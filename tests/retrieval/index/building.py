@@ -1,25 +1,28 @@
 """An embedder that needs no network, and a process that builds: `building.py HOME NAME MODE ...`.
 
 What an index does does not depend on what an embedding means, so here it is a photo's few colours.
-MODE "die-encoding", "die-writing" and "die-publishing" end the process as `kill -9` would, at that
-moment; "wait" says "encoding" on standard output and goes on when its standard input ends; "plain"
-just builds. The embedder's digest, preprocessing and dim may follow.
+MODE "die-N" ends the process as `kill -9` would after the N-th step (from 0) that it reaches;
+"steps" prints each step; "wait" says "encoding" on standard output and goes on when its standard
+input ends; "plain" just builds. The embedder's digest, preprocessing and dim may follow.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from PIL import Image
 
-from retrieval import index
+from retrieval import index, steps
 from retrieval.home import Home
-from retrieval.index import publish
+from retrieval.index.generation import Manifest
 from retrieval.reports import Progress
 
 SIDE = 6
@@ -48,25 +51,32 @@ class ColourEmbedder:
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def kill_self(*_: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def edit_manifest(path: Path, **changes: object) -> None:
+    """Make a manifest say something else, and be as whole as before."""
+    told = json.loads(path.read_text()) | changes
+    with contextlib.suppress(msgspec.ValidationError):
+        told = msgspec.to_builtins(msgspec.convert(told, Manifest).signed())
+    path.write_text(json.dumps(told))
 
 
 def main(home: str, name: str, mode: str, *identity: str) -> None:
     embedder = ColourEmbedder(*identity[:2], *map(int, identity[2:]))
+    reached: list[str] = []
+
+    def reach(step: str) -> None:
+        reached.append(step)
+        if mode == "steps":
+            print(step)
+        if mode == f"die-{len(reached) - 1}":
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def watch(progress: Progress) -> None:
-        if progress.stage == "encoding" and progress.done < progress.total:
-            if mode == "die-encoding":
-                kill_self()
-            if mode == "wait":
-                print("encoding", flush=True)
-                sys.stdin.read()
+        encoding = progress.stage == "encoding" and progress.done < progress.total
+        if mode == "wait" and encoding:
+            print("encoding", flush=True)
+            sys.stdin.read()
 
-    if mode == "die-publishing":
-        publish.publish = kill_self
-    if mode == "die-writing":
-        publish.finish = kill_self
+    steps.reach = reach
     print(index.build(Home(Path(home)), name, embedder, watch).generation)
 
 

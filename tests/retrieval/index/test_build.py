@@ -28,8 +28,13 @@ ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "tests.retrieval.index.building"]
 
 
-def build(home: Home, embedder: ColourEmbedder | None = None, name: str = NAME) -> BuildReport:
-    return index.build(home, name, embedder or ColourEmbedder(), lambda _: None)
+def build(
+    home: Home,
+    embedder: ColourEmbedder | None = None,
+    name: str = NAME,
+    wishes: index.Wishes | None = None,
+) -> BuildReport:
+    return index.build(home, name, embedder or ColourEmbedder(), lambda _: None, wishes)
 
 
 def opened(home: Home) -> index.Generation:
@@ -75,7 +80,7 @@ def a_build_that_waits(home: Home) -> Iterator[subprocess.Popen[str]]:
 def test_each_photo_is_found_by_its_own_vector(home, photos):
     build(home)
     generation = opened(home)
-    for file in library.scan(photos):
+    for file in library.scan(photos).files:
         best = generation.search(vector_of(file.path), 3)
         assert best[0].photo.name == file.name
         assert best[0].score == pytest.approx(1, abs=1e-5)
@@ -225,7 +230,7 @@ def test_a_cleared_thumbnail_is_made_again_for_many_threads_at_once(home, photos
 
 
 def test_no_more_than_three_generations_are_kept_and_the_one_that_serves_is_among_them(home):
-    made = [build(home).generation for _ in range(5)]
+    made = [build(home, wishes=index.Wishes(full=True)).generation for _ in range(5)]
     assert len(generations(home)) == 3
     assert made[-1] in generations(home)
     assert index.current_id(home.collection(NAME)) == made[-1]
@@ -242,22 +247,41 @@ def test_the_generation_that_serves_is_kept_even_if_it_is_the_oldest(home):
     assert generations(home) == [first, "20990104T000000Z-000000", "20990105T000000Z-000000"]
 
 
-@pytest.mark.parametrize("mode", ["die-encoding", "die-writing", "die-publishing"])
-def test_a_killed_build_leaves_the_old_index_serving_and_the_next_one_tidies_up(home, photos, mode):
-    before = build(home)
+def test_killed_at_any_step_the_old_or_the_new_index_serves_whole_and_nothing_is_left(
+    home, photos, tmp_path
+):
+    for number in range(3):  # so that the next build also lets an old generation go
+        noise(200 + number).save(photos / "photo_00.png")
+        before = build(home)
     for number in range(100, 140):
         noise(number).save(photos / f"new_{number}.png")
-    killed = build_in_a_process(home, mode)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert index.current_id(home.collection(NAME)) == before.generation
-    assert len(opened(home).photos) == 20
-    again = ColourEmbedder()
-    after = build(home, again)
-    assert (after.photos, after.added) == (60, 40)
-    # Killed after the first batch of 16, it need not do that again.
-    assert again.embedded == (24 if mode == "die-encoding" else 0)
-    assert not [name for name in generations(home) if name.startswith(".")]
-    assert len(opened(home).photos) == 60
+    (photos / "photo_01.png").unlink()
+    pristine = tmp_path / "pristine"
+    shutil.copytree(home.root, pristine)
+    steps = build_in_a_process(home, "steps").stdout.splitlines()[:-1]
+    assert len(steps) >= 12
+    assert len(set(steps)) >= 11
+    published = steps.index("generation published")
+    for number, step in enumerate(steps):
+        shutil.rmtree(home.root)
+        shutil.copytree(pristine, home.root)
+        killed = build_in_a_process(home, f"die-{number}")
+        assert killed.returncode == -signal.SIGKILL, (step, killed.stderr)
+        generation = opened(home)  # checks every byte
+        if number < published:
+            assert generation.manifest.generation == before.generation, step
+        assert len(generation.photos) == (20 if number < published else 59), step
+        kept = [photo for photo in generation.photos if (photos / photo.name).exists()]
+        for photo in kept:
+            assert generation.search(vector_of(photos / photo.name), 1)[0].photo == photo
+        again = ColourEmbedder()
+        after = build(home, again)
+        assert (after.photos, after.edited) == (59, 0), step
+        encoded = min(40, 16 * steps[: number + 1].count("batch encoded"))
+        assert again.embedded == 40 - encoded, step  # what was done need not be done again
+        assert not [name for name in generations(home) if name.startswith(".")], step
+        assert len(generations(home)) <= 3, step
+        assert len(list(photos.iterdir())) == 59
 
 
 def test_a_second_build_of_the_same_collection_is_refused_and_the_first_goes_on(home):
@@ -268,6 +292,89 @@ def test_a_second_build_of_the_same_collection_is_refused_and_the_first_goes_on(
         out, _ = first.communicate(timeout=30)
     assert index.current_id(home.collection(NAME)) == out.strip()
     assert build(home).unchanged == 20
+
+
+def test_a_build_is_cancelled_from_another_process_and_goes_on_from_there(home, photos):
+    folder = home.collection(NAME)
+    assert not index.cancel(folder)
+    before = build(home).generation
+    for number in range(100, 140):
+        noise(number).save(photos / f"new_{number}.png")
+    with a_build_that_waits(home) as other:
+        assert index.status(home, NAME, "c" * 64).building
+        assert index.cancel(folder)
+        other.communicate(timeout=30)
+    assert other.returncode != 0
+    assert index.current_id(folder) == before
+    assert not index.status(home, NAME, "c" * 64).building
+    again = ColourEmbedder()
+    assert build(home, again).photos == 60  # the wish to cancel has gone with that build
+    assert 0 < again.embedded < 40  # what was encoded before is known
+
+
+def test_one_goes_back_to_a_kept_generation_and_forward_again(home, photos):
+    folder = home.collection(NAME)
+    first = build(home).generation
+    noise(100).save(photos / "new.png")
+    second = build(home).generation
+    index.roll_back(folder, first)
+    assert index.current_id(folder) == first
+    assert len(opened(home).photos) == 20
+    kept = {item.generation: item for item in index.status(home, NAME, "c" * 64).kept}
+    assert {name: item.serves for name, item in kept.items()} == {first: True, second: False}
+    assert (kept[first].photos, kept[second].photos) == (20, 21)
+    assert build(home).photos == 21
+    for unknown in ("20990101T000000Z-000000", "../../x", ""):
+        with pytest.raises(index.GenerationError, match="no generation"):
+            index.roll_back(folder, unknown)
+    for number in range(300, 340):
+        noise(number).save(photos / f"{number}.png")
+    with a_build_that_waits(home), pytest.raises(index.BuildRunningError):
+        index.roll_back(folder, first)
+
+
+@pytest.mark.parametrize("file", ["index.faiss", "photos.msgpack", "manifest.json"])
+def test_a_changed_byte_is_found_and_one_cannot_go_back_to_it(home, photos, file):
+    folder = home.collection(NAME)
+    first = build(home).generation
+    noise(100).save(photos / "new.png")
+    build(home)
+    assert index.verify(home, NAME).damaged == {}
+    path = folder / "generations" / first / file
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x40
+    path.write_bytes(data)
+    found = index.verify(home, NAME)
+    assert (found.checked, list(found.damaged)) == (2, [first])
+    with pytest.raises(index.GenerationError):
+        index.roll_back(folder, first)
+    assert len(opened(home).photos) == 21
+
+
+def test_what_was_erased_is_in_no_generation_that_is_kept(home, photos):
+    folder = home.collection(NAME)
+    for number in range(3):
+        noise(200 + number).save(photos / "photo_00.png")
+        build(home)
+    assert len(index.finished(folder)) == 3
+    index.mark_erased(folder)
+    (photos / "photo_00.png").unlink()
+    latest = build(home).generation
+    assert index.finished(folder) == [latest]
+    noise(210).save(photos / "photo_00.png")
+    build(home)
+    assert len(index.finished(folder)) == 2  # from then on as ever
+
+
+def test_moderators_may_take_the_last_photo_away(home, photos):
+    library.register(home, NAME, photos, by="moderators")
+    build(home)
+    empty(photos)
+    report = build(home)
+    assert (report.photos, report.removed, report.generation) == (0, 20, "")
+    assert index.open_current(home.collection(NAME)) is None
+    noise(1).save(photos / "again.png")
+    assert build(home).photos == 1
 
 
 def test_another_collection_is_built_at_the_same_time(home, photos):

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 import numpy as np
 import pytest
 
+from retrieval.serving import batching
 from retrieval.serving.batching import Batcher, ExpiredError
 
 
@@ -201,3 +202,19 @@ async def test_going_through_the_batcher_costs_little_more_than_the_bare_call(ba
     started = time.perf_counter()
     await asyncio.gather(*(batcher.embed_drawing(n, later()) for n in range(15)))
     assert (time.perf_counter() - started) / bare < 0.7
+
+
+async def test_no_photo_is_begun_while_a_drawing_is_on_its_way_but_photos_do_not_starve(
+    batcher, network, monkeypatch
+):
+    monkeypatch.setattr(batching, "_PATIENCE", 0.1)
+    await batcher.embed_photos([1])
+    with batcher.expecting():
+        photo = asyncio.create_task(batcher.embed_photos([2]))
+        await asyncio.sleep(0.03)
+        assert network.runs == [("photos", [1])]
+        await batcher.embed_drawing(3, later())
+        assert network.runs[-1] == ("sketches", [3])
+        await asyncio.wait_for(photo, 5)  # drawing after drawing: a photo in between
+    soon = asyncio.create_task(batcher.embed_photos([4]))
+    await asyncio.wait_for(soon, 0.08)  # none on its way: at once

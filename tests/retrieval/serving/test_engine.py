@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from retrieval.serving.engine import DRAWING_SIDE, Engine
 from retrieval.serving.errors import RetrievalError
 from tests import drawings
 from tests.conftest import paint
+from tests.retrieval.index import building
 
 ROOT = Path(__file__).parents[3]
 FISH = drawings.render_png("fish")
@@ -32,7 +32,7 @@ def saved(image: Image.Image, format_: str = "PNG", **options: object) -> bytes:
 
 def embedded(encoder, folder: Path) -> dict[str, np.ndarray]:
     """Embed every picture of a folder, without an index or a cache."""
-    files = list(library.scan(folder))
+    files = library.scan(folder).files
     prepared = [encoder.prepare_photo(photos.read(file.path)) for file in files]
     return dict(zip((file.name for file in files), encoder.embed_photos(prepared), strict=True))
 
@@ -158,8 +158,8 @@ def test_an_index_published_by_another_process_is_searched_from_then_on(
 
 def edit_manifest(home: Home, **changes: object) -> None:
     folder = home.collection("shared")
-    path = folder / "generations" / (folder / "CURRENT").read_text().strip() / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    serving = (folder / "CURRENT").read_text().strip()
+    building.edit_manifest(folder / "generations" / serving / "manifest.json", **changes)
 
 
 @pytest.mark.parametrize("change", [{"encoder": "e" * 64}, {"preprocessing": "older"}])

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from PIL import Image
 
-from retrieval import library
+from retrieval import index, library
+from retrieval.curation import Curation
 from retrieval.encoder import Encoder
 from retrieval.home import Home
 from retrieval.reports import BuildReport, Progress
@@ -162,8 +163,8 @@ async def test_drawings_are_answered_while_an_index_is_built(worker, big):
 
 
 async def test_one_build_of_a_collection_at_a_time(worker, big):
-    first = asyncio.create_task(answers(worker, Build(big)))
-    second = asyncio.create_task(answers(worker, Build(big)))
+    first = asyncio.create_task(answers(worker, Build(big, full=True)))
+    second = asyncio.create_task(answers(worker, Build(big, full=True)))
     last = [told[-1] for told in await asyncio.gather(first, second)]
     (failure,) = (body for body in last if isinstance(body, Failure))
     assert failure.code == "build_running"
@@ -176,3 +177,27 @@ async def test_a_blank_sheet_is_told_apart_from_no_picture(worker):
     failure = await answer(worker, Match(sheet.getvalue(), ("shared",)))
     assert failure.code == "blank"
     assert isinstance(await answer(worker, Health()), HealthReport)
+
+
+async def test_what_changed_when_it_last_stopped_is_indexed_at_the_start(
+    slow_to_load, tmp_path, encoder
+):
+    home = Home(tmp_path)
+    curation = Curation(home, "server-1")
+    ids = []
+    for number in (1, 2):
+        buffer = io.BytesIO()
+        paint(number).save(buffer, "PNG")
+        ids.append(curation.add(buffer.getvalue(), library.Sidecar(f"Number {number}"))[0])
+    Engine(home, encoder).build("server-1", lambda _: None)
+    curation.remove(ids[:1])  # and then the lights went out
+    worker = Worker(home, "cpu")
+    await worker.load()
+    try:
+        async with asyncio.timeout(20):
+            while len(index.open_current(home.collection("server-1")).photos) != 1:
+                await asyncio.sleep(0.02)
+        found = await answer(worker, Match(FISH.drawing, ("server-1",), 5))
+        assert [match.title for match in found.matches] == ["Number 2"]
+    finally:
+        await worker.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from retrieval.cli import Recipes
+from retrieval.commands.train import Recipes
 from retrieval.training.examples import Examples, Part
 from retrieval.training.recipes import RECIPES, Options
 from retrieval.training.recipes.deep_ranking import DeepRanking

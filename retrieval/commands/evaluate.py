@@ -1,0 +1,90 @@
+"""`magic-pencil evaluate`: how well an encoder finds photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retrieval.console import (
+    DeviceOption,
+    JsonOption,
+    answers,
+    print_json,
+    progress_bars,
+    reported_errors,
+    watch,
+)
+
+if TYPE_CHECKING:
+    from retrieval.evaluation import Measurement
+
+
+def evaluate(
+    sketches: Annotated[
+        Path, typer.Option(help="Drawings, in folders by category: CATEGORY/PHOTO-N.png.")
+    ],
+    photos: Annotated[
+        Path, typer.Option(help="The photos to search, in folders by category: CATEGORY/PHOTO.jpg.")
+    ],
+    distractors: Annotated[
+        Path | None, typer.Option(help="More photos to search, of other things: never right.")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Another encoder's file.", show_default="the one shipped")
+    ] = None,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A folder to write categories.csv and best-and-worst.png to."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides what the bootstrap draws.")] = 0,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, help="Samples behind the 95 % intervals; 0: no intervals.")
+    ] = 1000,
+    by_similarity: Annotated[
+        bool,
+        typer.Option(
+            "--by-similarity", help="Rank by similarity alone, not in the order that members see."
+        ),
+    ] = False,
+) -> None:
+    """Measure how well an encoder finds photos for drawings whose photos are known.
+
+    Right is a photo of the drawing's category: mAP, mAP@200 (divided by the most that could be
+    found, min(R, 200) of R right photos), P@10, hit@1 and hit@5. Recall counts only the very photo
+    that was drawn, PHOTO of PHOTO-N.png, for drawings whose photo is there. Both folders may also
+    hold the Sketchy Database's tx_000000000000. docs/evaluation.md explains every figure.
+    """
+    with reported_errors(as_json):
+        with watch.status("Loading the encoder…"):
+            from retrieval import evaluation
+            from retrieval.encoder import load_encoder
+
+            collection = evaluation.read(sketches, photos, distractors)
+            if out is not None:
+                out.mkdir(parents=True, exist_ok=True)  # refused before the work, not after it
+            encoder = load_encoder(checkpoint, device)
+        with progress_bars() as show:
+            measured = evaluation.measure(encoder, collection, show, by_similarity=by_similarity)
+        intervals = evaluation.bootstrap(measured.scores, measured.labels, bootstrap, seed)
+        if out is not None:
+            write_evaluation(measured, out)
+        if as_json:
+            print_json(evaluation.document(measured, intervals))
+        else:
+            answers.print(evaluation.tables(measured, intervals), highlight=False)
+            for line in evaluation.left_out(measured):
+                answers.print(line, highlight=False, soft_wrap=True)  # a path is to be copied
+
+
+def write_evaluation(measured: Measurement, out: Path) -> None:
+    """Write a measurement's table of categories and its picture of the best and the worst."""
+    from retrieval import evaluation
+
+    table, picture = out / "categories.csv", out / "best-and-worst.png"
+    evaluation.write_csv(measured, table)
+    evaluation.render(measured).save(picture, "PNG")
+    watch.print(f"Written: {table} and {picture}", highlight=False, markup=False)
