@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import discord
 import simcord
 
 
@@ -64,41 +65,46 @@ class LoopWatch:
             return 0.0
 
 
+def parts(message: Any) -> Iterator[dict[str, Any]]:
+    """Yield every component of a message, each before those inside it."""
+
+    def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for component in components:
+            yield component
+            yield from walk(component.get("components", []))
+
+    yield from walk(message.components if isinstance(message.components, list) else [])
+
+
 def texts(message: Any) -> str:
     """Return everything that a message says: its content and the text of its components."""
-    said = [message.content]
-
-    def walk(components: list[dict[str, Any]]) -> None:
-        for component in components:
-            said.append(component.get("content", ""))
-            walk(component.get("components", []))
-
-    walk(message.components if isinstance(message.components, list) else [])
-    return "\n".join(part for part in said if part)
+    said = [message.content, *(part.get("content", "") for part in parts(message))]
+    return "\n".join(text for text in said if text)
 
 
 def buttons(message: Any) -> dict[str, str]:
     """Return the buttons of a message: label by custom id."""
-    found = {}
+    kind = discord.ComponentType.button.value
+    return {part["custom_id"]: part["label"] for part in parts(message) if part["type"] == kind}
 
-    def walk(components: list[dict[str, Any]]) -> None:
-        for component in components:
-            if component["type"] == 2:
-                found[component["custom_id"]] = component["label"]
-            walk(component.get("components", []))
 
-    walk(message.components)
-    return found
+def button(message: Any, label: str) -> str:
+    """Return the custom id of a message's first button that says this."""
+    return next(custom_id for custom_id, says in buttons(message).items() if says == label)
+
+
+def menus(
+    message: Any, kind: discord.ComponentType = discord.ComponentType.select
+) -> list[dict[str, Any]]:
+    """Return the menus of a message of one kind: of texts, channels, roles."""
+    return [part for part in parts(message) if part["type"] == kind.value]
+
+
+def options(message: Any) -> list[dict[str, Any]]:
+    """Return what can be chosen in the first menu of texts of a message."""
+    return menus(message)[0]["options"]
 
 
 def pictures(message: Any) -> list[dict[str, Any]]:
     """Return the items of a message's galleries."""
-    found: list[dict[str, Any]] = []
-
-    def walk(components: list[dict[str, Any]]) -> None:
-        for component in components:
-            found.extend(component.get("items", []))
-            walk(component.get("components", []))
-
-    walk(message.components)
-    return found
+    return [item for part in parts(message) for item in part.get("items", [])]

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from bot import moderators
 from bot.store.models import AddedPhoto
 from retrieval import index
-from tests.acting import buttons, pictures, texts
+from tests.acting import button, menus, options, pictures, texts
 from tests.conftest import RunningWorker, World, open_world, paint
 
 COMMANDS: dict[str, dict[str, object]] = {
@@ -202,20 +202,10 @@ async def test_pages_are_turned_searched_pruned_and_undone(world):
         removed = await w.moderator.slash(w.channel, "photos removed")
         assert "Painting 74" in texts(removed.response)
         assert "deleted for good <t:" in texts(removed.response)
-        ids = [o["value"] for o in _menu(removed.response)["options"]]
+        ids = [o["value"] for o in options(removed.response)]
         await w.moderator.select(removed.response, ids)
         assert "Painting 74" in await titles(w)
         assert any("Painting 74" in one for one in await found_for(w, 74))
-
-
-def _menu(message) -> dict:
-    def walk(components):
-        for component in components:
-            if component["type"] == 3:
-                yield component
-            yield from walk(component.get("components", []))
-
-    return next(walk(message.components))
 
 
 async def test_a_removal_can_be_undone_at_once_and_a_title_changed(world):
@@ -244,15 +234,14 @@ async def test_a_moderator_removes_a_photo_from_a_card_and_a_member_cannot(world
         await w.moderator.slash(w.channel, "photos add", photo=photo(81), title="Rude")
         card = await w.mia.slash(w.channel, "match", drawing=photo(81))
         assert any("Rude" in item["description"] for item in pictures(card.response))
-        more = next(i for i, label in buttons(card.response).items() if label == "More…")
+        more = button(card.response, "More…")
         seen = await w.mia.click(card.response, custom_id=more)
         assert seen.response.ephemeral
         assert "Rude" in texts(seen.response)
-        with pytest.raises(StopIteration):
-            _menu(seen.response)  # nothing to remove for a member
+        assert menus(seen.response) == []  # nothing to remove for a member
 
         menu = await w.moderator.click(card.response, custom_id=more)
-        (option,) = _menu(menu.response)["options"]  # not the photos that the host published
+        (option,) = options(menu.response)  # not the photos that the host published
         assert "Rude" in option["label"]
         told = await w.moderator.select(menu.response, [option["value"]])
         assert "Removed: it is not found any more" in told.followups[0].content
@@ -294,17 +283,11 @@ async def test_the_moderators_role_stands_for_managing_the_server(world):
         refused = await curator.slash(w.channel, "photos list")
         assert "for moderators" in refused.response.content
         panel = await w.moderator.slash(w.channel, "settings")
-        menus = [c for c in _all(panel.response.components) if c["type"] == 6]
-        await w.moderator.select(panel.response, [role], custom_id=menus[0]["custom_id"])
+        roles = menus(panel.response, discord.ComponentType.role_select)[0]["custom_id"]
+        await w.moderator.select(panel.response, [role], custom_id=roles)
         assert f"<@&{role.id}>" in texts(panel.response)
         allowed = await curator.slash(w.channel, "photos list")
         assert "There is no photo yet" in texts(allowed.response)
-
-
-def _all(components):
-    for component in components:
-        yield component
-        yield from _all(component.get("components", []))
 
 
 class _Other:
@@ -387,7 +370,7 @@ async def test_a_message_of_one_server_cannot_be_acted_on_in_another(world):
             for item in view.values():
                 if isinstance(getattr(item, "view", None), _pages.PhotoPages):
                     item.view.place = _pages.Place(ours)
-        theirs = [o["value"] for o in _menu(pages.response)["options"]]
+        theirs = [o["value"] for o in options(pages.response)]
         told = await other.eve.select(pages.response, theirs)
         said = [told.response.content] + [f.content for f in told.followups]
         assert any("not this server's" in one for one in said)
@@ -401,8 +384,8 @@ async def test_searching_is_chosen_in_the_panel(world):
         assert len(await found_for(w, 93)) == 5  # own and shared ones
         panel = await w.moderator.slash(w.channel, "settings")
         own = moderators.own_collection(w.guild.id)
-        assert {o["value"] for o in _menu(panel.response)["options"]} >= {own, "shared"}
-        menu = _menu(panel.response)["custom_id"]
+        assert {o["value"] for o in options(panel.response)} >= {own, "shared"}
+        menu = menus(panel.response)[0]["custom_id"]
         await w.moderator.select(panel.response, [own], custom_id=menu)
         assert "1 collection searched" in texts(panel.response)
         assert len(await found_for(w, 93)) == 1
@@ -413,7 +396,7 @@ async def test_going_back_serves_an_earlier_index_and_verify_finds_a_changed_byt
         await w.moderator.slash(w.channel, "photos add", photo=photo(94), title="One")
         await w.moderator.slash(w.channel, "photos add", photo=photo(95), title="Two")
         menu = await w.moderator.slash(w.channel, "index rollback")
-        (option,) = _menu(menu.response)["options"]
+        (option,) = options(menu.response)
         await w.moderator.select(menu.response, [option["value"]])
         assert "serves now" in menu.response.content
         assert not any("Two" in one for one in await found_for(w, 95))
@@ -450,7 +433,7 @@ async def test_removed_photos_survive_a_restart_of_bot_and_its_buttons(settings)
         await w.moderator.slash(w.channel, "photos add", photo=photo(97), title="Kept")
         card = await w.mia.slash(w.channel, "match", drawing=photo(97))
         await w.restart()
-        more = next(i for i, label in buttons(card.response).items() if label == "More…")
+        more = button(card.response, "More…")
         menu = await w.moderator.click(card.response, custom_id=more)
         assert "Kept" in texts(menu.response)
 

@@ -6,7 +6,7 @@ import discord
 
 from bot.store import server_settings
 from tests import drawings
-from tests.acting import texts
+from tests.acting import menus, texts
 from tests.conftest import open_world
 
 FISH = ("fish.png", drawings.render_png("fish"))
@@ -14,14 +14,7 @@ FISH = ("fish.png", drawings.render_png("fish"))
 
 def _menu(panel) -> str:
     """Return the id of the drawing channel's menu."""
-
-    def walk(components):
-        for component in components:
-            if component["type"] == 8:
-                yield component["custom_id"]
-            yield from walk(component.get("components", []))
-
-    return next(walk(panel.response.components))
+    return menus(panel.response, discord.ComponentType.channel_select)[0]["custom_id"]
 
 
 async def _channel(w) -> int | None:
