@@ -32,6 +32,17 @@ def together(env: simcord.Env) -> Iterator[None]:
         del env._settle_internal
 
 
+async def show_to_everybody(w: Any, *commands: str) -> None:
+    """Let every member of the world's server see commands, as its owner can.
+
+    A command's ``default_permissions`` is a hint for who sees it, not what guards it.
+    """
+    for command in w.bot.tree.get_commands():
+        if command.name in commands:
+            command.default_permissions = None
+    await w.bot.tree.sync()
+
+
 class LoopWatch:
     """Measures how long the event loop was kept from turning by what runs on it.
 

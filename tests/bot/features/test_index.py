@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import discord
@@ -11,14 +14,15 @@ import pytest
 from sqlalchemy import select
 
 from bot import moderators
+from bot.settings import Settings
 from bot.store.models import BuildState, IndexBuild
 from retrieval import library
 from retrieval.home import Home
 from retrieval.reports import BuildReport, Progress, Unreadable
 from retrieval.serving.errors import RetrievalError
 from tests import drawings
-from tests.acting import pictures, together
-from tests.conftest import open_world, paint, start_worker, wait_ready
+from tests.acting import pictures, show_to_everybody, together
+from tests.conftest import World, open_world, paint, start_worker, wait_ready
 
 FISH = ("fish.png", drawings.render_png("fish"))
 
@@ -28,42 +32,49 @@ async def _builds(w) -> list[IndexBuild]:
         return list(await session.scalars(select(IndexBuild).order_by(IndexBuild.id)))
 
 
-async def test_a_rebuild_says_in_numbers_what_it_did(settings, tmp_path):
-    home = Home(tmp_path / "own")
-    photos = tmp_path / "photos"
+@asynccontextmanager
+async def _world_of_its_own(settings: Settings, folder: Path) -> AsyncIterator[tuple[World, Path]]:
+    """Open a world with a worker of its own, whose server has three photos in a folder."""
+    home = Home(folder / "own")
+    photos = folder / "photos"
     photos.mkdir()
     for number in range(3):
         paint(number).save(photos / f"{number}.png")
-    (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff not a picture")
     process = start_worker(home)
     try:
         await wait_ready(home.socket)
         own = settings.model_copy(update={"socket": home.socket})
         async with open_world(own, own_worker=False) as w:
             library.register(home, moderators.own_collection(w.guild.id), photos)
-            first = await w.moderator.slash(w.channel, "index rebuild")
-            assert "**3 photos** indexed: 3 new, 0 unchanged, 1 unreadable" in _text(first)
-            assert "broken.jpg: This picture is damaged" in _text(first)
-
-            paint(7).save(photos / "another.png")
-            (photos / "0.png").unlink()
-            second = await w.moderator.slash(w.channel, "index rebuild")
-            assert "**3 photos** indexed: 1 new, 2 unchanged, 1 gone" in _text(second)
-
-            builds = await _builds(w)
-            assert [b.state for b in builds] == [BuildState.DONE] * 2
-            assert (builds[1].photos, builds[1].added, builds[1].unchanged) == (3, 1, 2)
-            assert builds[1].unreadable == 1
-            assert builds[0].generation != builds[1].generation
-            assert {b.requested_by for b in builds} == {w.moderator.id}
-
-            status = _text(await w.moderator.slash(w.channel, "index status"))
-            assert "3 photos" in status
-            assert builds[1].generation in status
-            assert f"<@{w.moderator.id}>" in status
+            yield w, photos
     finally:
         process.kill()
         process.wait()
+
+
+async def test_a_rebuild_says_in_numbers_what_it_did(settings, tmp_path):
+    async with _world_of_its_own(settings, tmp_path) as (w, photos):
+        (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff not a picture")
+        first = await w.moderator.slash(w.channel, "index rebuild")
+        assert "**3 photos** indexed: 3 new, 0 unchanged, 1 unreadable" in _text(first)
+        assert "broken.jpg: This picture is damaged" in _text(first)
+
+        paint(7).save(photos / "another.png")
+        (photos / "0.png").unlink()
+        second = await w.moderator.slash(w.channel, "index rebuild")
+        assert "**3 photos** indexed: 1 new, 2 unchanged, 1 gone" in _text(second)
+
+        builds = await _builds(w)
+        assert [b.state for b in builds] == [BuildState.DONE] * 2
+        assert (builds[1].photos, builds[1].added, builds[1].unchanged) == (3, 1, 2)
+        assert builds[1].unreadable == 1
+        assert builds[0].generation != builds[1].generation
+        assert {b.requested_by for b in builds} == {w.moderator.id}
+
+        status = _text(await w.moderator.slash(w.channel, "index status"))
+        assert "3 photos" in status
+        assert builds[1].generation in status
+        assert f"<@{w.moderator.id}>" in status
 
 
 def _text(result) -> str:
@@ -73,10 +84,7 @@ def _text(result) -> str:
 @pytest.mark.parametrize("command", ["index rebuild", "index status"])
 async def test_members_are_refused_in_code_even_where_the_server_lets_them_see_it(world, command):
     async with world as w:
-        # default_permissions is a hint: a server's owner can show the command to everybody.
-        root = w.bot.tree.get_command("index")
-        root.default_permissions = None
-        await w.bot.tree.sync()
+        await show_to_everybody(w, "index")
         result = await w.mia.slash(w.channel, command)
         assert result.response.ephemeral
         assert "for moderators" in result.response.content
@@ -169,45 +177,31 @@ async def test_progress_moves_as_the_build_goes_on_but_not_with_every_photo(sett
 
 
 async def test_a_rebuild_is_cancelled_by_its_button_and_the_old_index_serves(settings, tmp_path):
-    home = Home(tmp_path / "own")
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    for number in range(3):
-        paint(number).save(photos / f"{number}.png")
-    process = start_worker(home)
-    try:
-        await wait_ready(home.socket)
-        own = settings.model_copy(update={"socket": home.socket})
-        async with open_world(own, own_worker=False) as w:
-            name = moderators.own_collection(w.guild.id)
-            library.register(home, name, photos)
-            await w.moderator.slash(w.channel, "index rebuild")
-            nothing = await w.moderator.slash(w.channel, "index cancel")
-            assert "No rebuild is running" in _text(nothing)
-            real = w.bot.retrieval.build
+    async with _world_of_its_own(settings, tmp_path) as (w, photos):
+        await w.moderator.slash(w.channel, "index rebuild")
+        nothing = await w.moderator.slash(w.channel, "index cancel")
+        assert "No rebuild is running" in _text(nothing)
+        real = w.bot.retrieval.build
 
-            async def build_and_tap(collection, *, full=False):
-                async for update in real(collection, full=full):
-                    yield update
-                    if isinstance(update, Progress) and update.stage == "reading":
-                        cancelled.append(await w.bot.retrieval.cancel_build(name))
+        async def build_and_tap(collection, *, full=False):
+            async for update in real(collection, full=full):
+                yield update
+                if isinstance(update, Progress) and update.stage == "reading":
+                    cancelled.append(await w.bot.retrieval.cancel_build(collection))
 
-            cancelled: list[None] = []
-            for number in range(3, 80):
-                paint(number).save(photos / f"{number}.png")
-            w.bot.retrieval.build = build_and_tap
-            result = await w.moderator.slash(w.channel, "index rebuild")
-            assert cancelled
-            assert "The rebuild was cancelled" in _text(result)
-            status = _text(await w.moderator.slash(w.channel, "index status"))
-            assert "**3 photos**" in status
-            assert "cancelled" in status
-            w.bot.retrieval.build = real
-            again = await w.moderator.slash(w.channel, "index rebuild")
-            assert "**80 photos** indexed" in _text(again)
-    finally:
-        process.kill()
-        process.wait()
+        cancelled: list[None] = []
+        for number in range(3, 80):
+            paint(number).save(photos / f"{number}.png")
+        w.bot.retrieval.build = build_and_tap
+        result = await w.moderator.slash(w.channel, "index rebuild")
+        assert cancelled
+        assert "The rebuild was cancelled" in _text(result)
+        status = _text(await w.moderator.slash(w.channel, "index status"))
+        assert "**3 photos**" in status
+        assert "cancelled" in status
+        w.bot.retrieval.build = real
+        again = await w.moderator.slash(w.channel, "index rebuild")
+        assert "**80 photos** indexed" in _text(again)
 
 
 async def test_two_moderators_at_the_same_moment_start_one_rebuild(settings):
