@@ -8,6 +8,7 @@ import discord
 import structlog
 from discord import app_commands
 
+from bot.errors import UserError
 from bot.store import server_settings
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,17 @@ _OWN = "server-"
 def own_collection(guild_id: int) -> str:
     """Return the name of a server's own collection: the only one that its moderators change."""
     return f"{_OWN}{guild_id}"
+
+
+def own_here(interaction: discord.Interaction[Any]) -> str:
+    """Return the name of the own collection of the server in which something was asked.
+
+    Raises:
+        NoPrivateMessage: this is no server.
+    """
+    if interaction.guild_id is None:
+        raise app_commands.NoPrivateMessage
+    return own_collection(interaction.guild_id)
 
 
 def is_own(collection: str) -> bool:
@@ -41,6 +53,21 @@ async def require(interaction: discord.Interaction[Any]) -> int:
     command = interaction.command.qualified_name if interaction.command else "a button"
     log.warning("refused", guild=interaction.guild_id, asked_for=command)
     raise app_commands.MissingPermissions(["manage_guild"])
+
+
+async def require_own(interaction: discord.Interaction[Any], collection: str) -> None:
+    """Make sure that the person is a moderator of the server whose collection it is.
+
+    A panel carries its collection, and this is asked when something in it is tapped.
+
+    Raises:
+        MissingPermissions, NoPrivateMessage: they are none.
+        UserError: it is another server's.
+    """
+    guild_id = await require(interaction)
+    if collection != own_collection(guild_id):
+        log.warning("refused", guild=guild_id, asked_for=collection)
+        raise UserError("These photos are not this server's, so they cannot be changed here.")
 
 
 async def is_moderator(interaction: discord.Interaction[Any]) -> bool:

@@ -47,7 +47,7 @@ class Index(commands.GroupCog, group_name="index", group_description="The index 
         self, interaction: discord.Interaction[MagicPencil], full: bool = False
     ) -> None:
         """Rebuild the index of the server's photos."""
-        collection = _own(interaction)
+        collection = moderators.own_here(interaction)
         with self._alone(collection):
             await self._rebuild(interaction, collection, full)
 
@@ -91,7 +91,7 @@ class Index(commands.GroupCog, group_name="index", group_description="The index 
     async def status(self, interaction: discord.Interaction[MagicPencil]) -> None:
         """Show the state of the index of the server's photos."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        collection = _own(interaction)
+        collection = moderators.own_here(interaction)
         async with self.bot.store.read() as session:
             builds = await index_builds.latest(session, collection, 3)
         found = await self.bot.retrieval.status((collection,))
@@ -105,7 +105,7 @@ class Index(commands.GroupCog, group_name="index", group_description="The index 
     async def cancel(self, interaction: discord.Interaction[MagicPencil]) -> None:
         """Stop a build; the old index serves on."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.bot.retrieval.cancel_build(_own(interaction))
+        await self.bot.retrieval.cancel_build(moderators.own_here(interaction))
         await interaction.edit_original_response(
             content="✋ The rebuild stops after the photos it is at. The old index serves on."
         )
@@ -115,7 +115,7 @@ class Index(commands.GroupCog, group_name="index", group_description="The index 
     async def rollback(self, interaction: discord.Interaction[MagicPencil]) -> None:
         """Show the generations that are kept, to choose one."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        collection = _own(interaction)
+        collection = moderators.own_here(interaction)
         (status,) = (await self.bot.retrieval.status((collection,))).collections
         others = tuple(item for item in status.kept if not item.serves)
         if not others:
@@ -131,7 +131,7 @@ class Index(commands.GroupCog, group_name="index", group_description="The index 
     async def verify(self, interaction: discord.Interaction[MagicPencil]) -> None:
         """Read every generation that is kept and say which are damaged."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        found = await self.bot.retrieval.verify(_own(interaction))
+        found = await self.bot.retrieval.verify(moderators.own_here(interaction))
         if not found.damaged:
             text = f"✅ {counted(found.checked, 'generation')} checked: as they were written."
         else:
@@ -172,7 +172,7 @@ class CancelButton(SafeView):
         self, interaction: discord.Interaction[MagicPencil], _: discord.ui.Button[CancelButton]
     ) -> None:
         """Stop it, if a moderator asks."""
-        await moderators.require(interaction)
+        await moderators.require_own(interaction, self._collection)
         await interaction.response.defer()
         await interaction.client.retrieval.cancel_build(self._collection)
 
@@ -204,22 +204,15 @@ class _GenerationSelect(discord.ui.Select[GenerationMenu]):
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Go back to the one that was chosen."""
         assert self.view is not None  # noqa: S101 - it is in a view when it is tapped
-        guild_id = await moderators.require(interaction)
-        if self.view.collection != moderators.own_collection(guild_id):
-            raise UserError("That index is not this server's.")
+        collection = self.view.collection
+        await moderators.require_own(interaction, collection)
         await interaction.response.defer()
-        await interaction.client.retrieval.roll_back(self.view.collection, self.values[0])
-        log.info("rolled back", guild=guild_id, generation=self.values[0])
+        await interaction.client.retrieval.roll_back(collection, self.values[0])
+        log.info("rolled back", collection=collection, generation=self.values[0])
         await interaction.edit_original_response(
             content=f"⏪ `{self.values[0]}` serves now. `/index rebuild` goes forward again.",
             view=None,
         )
-
-
-def _own(interaction: discord.Interaction[MagicPencil]) -> str:
-    if interaction.guild_id is None:
-        raise app_commands.NoPrivateMessage
-    return moderators.own_collection(interaction.guild_id)
 
 
 def _bar(progress: Progress) -> str:

@@ -103,7 +103,7 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
         about: tuple[str, str] = ("", ""),
     ) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        collection = _own(interaction)
+        collection = moderators.own_here(interaction)
         added = await add(self.bot, collection, pictures, origin, interaction.user.id, about)
         report = await self._refresh(collection, added)
         await interaction.edit_original_response(content=added.outcome(report))
@@ -132,7 +132,8 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
         if not channel.permissions_for(interaction.user).read_message_history:  # type: ignore[arg-type]
             raise UserError("You cannot read that channel's history yourself.")
         from_ = datetime.now(UTC) - timedelta(days=since) if since else None
-        walk = Import(self.bot, _own(interaction), channel, from_, limit, interaction.user.id)
+        collection = moderators.own_here(interaction)
+        walk = Import(self.bot, collection, channel, from_, limit, interaction.user.id)
         self._imports[guild_id] = walk
         progress = ProgressMessage(interaction, view=StopButton(walk.stop))
         try:
@@ -154,7 +155,7 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
     async def list_(self, interaction: discord.Interaction[MagicPencil]) -> None:
         """Show the first page."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await _pages.show(interaction, Place(_own(interaction)))
+        await _pages.show(interaction, Place(moderators.own_here(interaction)))
 
     @app_commands.command(description="Find photos by words of their title or credit.")
     @moderators.only
@@ -165,21 +166,21 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
     ) -> None:
         """Show the first page of those found."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await _pages.show(interaction, Place(_own(interaction), words))
+        await _pages.show(interaction, Place(moderators.own_here(interaction), words))
 
     @app_commands.command(description="Show what was removed in the last 7 days, to bring it back.")
     @moderators.only
     async def removed(self, interaction: discord.Interaction[MagicPencil]) -> None:
         """Show the first page of what was removed."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await _pages.show(interaction, Place(_own(interaction), removed=True))
+        await _pages.show(interaction, Place(moderators.own_here(interaction), removed=True))
 
     @app_commands.command(description="Remove a photo; for 7 days it can be brought back.")
     @moderators.only
     async def remove(self, interaction: discord.Interaction[MagicPencil], photo: str) -> None:
         """Remove the photo that was chosen, and offer to undo it."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        collection = _own(interaction)
+        collection = moderators.own_here(interaction)
         await _pages.change(interaction, collection, (photo,), "removed")
         await interaction.edit_original_response(
             content="🗑️ Removed. It is not found any more; for 7 days it can be brought back.",
@@ -199,7 +200,8 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
         if title is None and credit is None:
             raise UserError("Say what to change: the title, the credit, or both.")
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await _pages.edit(interaction, EditPhoto(_own(interaction), photo, title, credit))
+        collection = moderators.own_here(interaction)
+        await _pages.edit(interaction, EditPhoto(collection, photo, title, credit))
         await interaction.edit_original_response(content="✏️ Changed.")
 
     @remove.autocomplete("photo")
@@ -209,7 +211,8 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
     ) -> list[app_commands.Choice[str]]:
         try:
             await moderators.require(interaction)
-            asked = ListPhotos(_own(interaction), typed, limit=_SUGGESTED, pictures=False)
+            collection = moderators.own_here(interaction)
+            asked = ListPhotos(collection, typed, limit=_SUGGESTED, pictures=False)
             page = await self.bot.retrieval.list_photos(asked)
         except (app_commands.AppCommandError, RetrievalError):
             return []
@@ -261,16 +264,10 @@ class UndoButton(SafeView):
         self, interaction: discord.Interaction[MagicPencil], _: discord.ui.Button[UndoButton]
     ) -> None:
         """Bring it back."""
-        await _pages.require_own(interaction, self._collection)
+        await moderators.require_own(interaction, self._collection)
         await interaction.response.defer()
         await _pages.change(interaction, self._collection, (self._photo_id,), "restored")
         await interaction.edit_original_response(content="↩️ It is back.", view=None)
-
-
-def _own(interaction: discord.Interaction[MagicPencil]) -> str:
-    if interaction.guild_id is None:
-        raise app_commands.NoPrivateMessage
-    return moderators.own_collection(interaction.guild_id)
 
 
 async def setup(bot: MagicPencil) -> None:

@@ -130,7 +130,7 @@ class _Choice(discord.ui.Select[PhotoPages]):
         """Do it, and show the page again."""
         assert self.view is not None  # noqa: S101 - it is in a view when it is tapped
         place = self.view.place
-        await require_own(interaction, place.collection)
+        await moderators.require_own(interaction, place.collection)
         await interaction.response.defer()
         to: Change = "restored" if place.removed else "removed"
         await change(interaction, place.collection, tuple(self.values), to)
@@ -147,7 +147,7 @@ class _Turn(discord.ui.Button[PhotoPages]):
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Turn."""
         assert self.view is not None  # noqa: S101 - it is in a view when it is tapped
-        await require_own(interaction, self.view.place.collection)
+        await moderators.require_own(interaction, self.view.place.collection)
         await interaction.response.defer()
         await show(interaction, replace(self.view.place, offset=self._offset))
 
@@ -156,19 +156,6 @@ def _changed_note(count: int, to: str) -> str:
     if to == "restored":
         return f"✅ {count} brought back."
     return f"🗑️ {count} removed. For 7 days `/photos removed` can bring them back."
-
-
-async def require_own(interaction: discord.Interaction[Any], collection: str) -> None:
-    """Make sure that the person is a moderator of the server whose collection it is.
-
-    Raises:
-        MissingPermissions, NoPrivateMessage: they are none.
-        UserError: it is another server's.
-    """
-    guild_id = await moderators.require(interaction)
-    if collection != moderators.own_collection(guild_id):
-        log.warning("refused", guild=guild_id, asked_for=collection)
-        raise UserError("These photos are not this server's, so they cannot be changed here.")
 
 
 async def change(
