@@ -32,8 +32,7 @@ class UserError(Exception):
 
 
 _RETRIEVAL: dict[FailureCode, str] = {
-    "not_an_image": "I cannot read that as a picture. Send your drawing as a PNG, JPEG or WebP "
-    "file.",
+    "not_an_image": "I cannot read that as a picture. Send it as a PNG, JPEG or WebP file.",
     "animated": "That picture moves. Send a still one: a single frame, or a screenshot of it.",
     "too_large": "That picture has too many pixels for me. Save it smaller (4,000 pixels a side "
     "is plenty) and send it again.",
@@ -61,7 +60,7 @@ _RETRIEVAL: dict[FailureCode, str] = {
     "`/index verify` says more.",
     "protocol": "The worker is of another version than I am. The host should restart both.",
     "worker_gone": "The part of me that looks at drawings just stopped. It is starting again: "
-    "please send your drawing once more in a few seconds.",
+    "please try once more in a few seconds.",
     "crashed_twice": "This drawing stopped me twice, so I will not try it again. Save it in "
     "another format, or draw it anew.",
 }

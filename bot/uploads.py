@@ -36,12 +36,12 @@ def check(attachment: discord.Attachment) -> None:
     if not looks_like_picture(attachment):
         raise UploadError(
             f"**{discord.utils.escape_markdown(attachment.filename)}** is not a picture. "
-            "Send your drawing as a PNG, JPEG or WebP file."
+            "Send it as a PNG, JPEG or WebP file."
         )
     if attachment.size > MAX_BYTES:
         raise UploadError(
             f"That file has {attachment.size / 1e6:.0f} MB; I take up to "
-            f"{MAX_BYTES // 2**20} MB. Save the drawing smaller, or send a screenshot of it."
+            f"{MAX_BYTES // 2**20} MB. Save it smaller, or send a screenshot of it."
         )
 
 
@@ -57,5 +57,5 @@ async def read(attachment: discord.Attachment) -> bytes:
             return await attachment.read()
     except (TimeoutError, discord.HTTPException, aiohttp.ClientError) as error:
         raise UploadError(
-            "I could not fetch your drawing from Discord. Please send it once more."
+            "I could not fetch that file from Discord. Please send it once more."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -133,7 +134,7 @@ class Index(commands.GroupCog, group_name="index", group_description="The index 
         await interaction.response.defer(ephemeral=True, thinking=True)
         found = await self.bot.retrieval.verify(moderators.own_here(interaction))
         if not found.damaged:
-            text = f"✅ {counted(found.checked, 'generation')} checked: as they were written."
+            text = f"✅ {counted(found.checked, 'generation')} checked, nothing is damaged."
         else:
             lines = [f"- `{name}`: {reason}" for name, reason in found.damaged.items()]
             text = "⚠️ Damaged on the disk:\n" + "\n".join(lines)
@@ -193,7 +194,7 @@ class _GenerationSelect(discord.ui.Select[GenerationMenu]):
             placeholder="Choose…",
             options=[
                 discord.SelectOption(
-                    label=f"{item.photos:,} photos · {item.generation[:15]}",
+                    label=f"{counted(item.photos, 'photo')} · {_when(item.built_at)}",
                     description=f"encoder {item.encoder}",
                     value=item.generation,
                 )
@@ -215,6 +216,11 @@ class _GenerationSelect(discord.ui.Select[GenerationMenu]):
         )
 
 
+def _when(seconds: float) -> str:
+    """Say a time in words: in a menu Discord does not turn one into each person's own."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+
+
 def _bar(progress: Progress) -> str:
     share = progress.done / progress.total if progress.total else 1.0
     filled = round(share * _BAR)
@@ -228,7 +234,7 @@ def _outcome(report: BuildReport) -> str:
     if report.removed:
         parts.append(f"{report.removed:,} gone")
     if report.duplicates:
-        parts.append(f"{report.duplicates:,} exact duplicates")
+        parts.append(counted(report.duplicates, "exact duplicate"))
     parts.append(f"{len(report.unreadable):,} unreadable")
     text = (
         f"✅ **{counted(report.photos, 'photo')}** indexed: {', '.join(parts)}. "
@@ -271,7 +277,8 @@ def _build_line(build: IndexBuild) -> str:
     who = f" by <@{build.requested_by}>" if build.requested_by else ""
     when = f"<t:{int(build.started_at.timestamp())}:f>{who}"
     if build.state is BuildState.DONE:
-        return f"- {when}: {build.photos:,} photos, {build.added:,} new, {build.seconds:.1f} s"
+        photos = counted(build.photos or 0, "photo")
+        return f"- {when}: {photos}, {build.added:,} new, {build.seconds:.1f} s"
     if build.error == "build_cancelled":
         return f"- {when}: cancelled"
     return f"- {when}: {build.state.value}" + (f" ({build.error})" if build.error else "")

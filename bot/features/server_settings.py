@@ -88,10 +88,11 @@ class SettingsPanel(SafeLayoutView):
             f"{_channel(chosen.hall_of_fame_channel_id)}",
             _ChannelSelect("hall_of_fame_channel_id", chosen.hall_of_fame_channel_id),
         )
-        role = f"<@&{chosen.moderator_role_id}>" if chosen.moderator_role_id else "nobody else"
+        role = chosen.moderator_role_id
+        others = f"so does <@&{role}>" if role else "nobody else"
         self._part(
             "Moderators",
-            f"Who may manage the server looks after its photos, and: {role}.\n"
+            f"Whoever may manage the server looks after its photos, and {others}.\n"
             "-# Discord shows them the commands once you allow it under Server Settings → "
             "Integrations.",
             _RoleSelect(chosen.moderator_role_id),
@@ -177,7 +178,8 @@ class _RoleSelect(discord.ui.RoleSelect[SettingsPanel]):
         role = self.values[0] if self.values else None
         if role is not None and role.id == guild_id:
             raise UserError("That role is everybody's: then anybody could remove photos.")
-        note = f"✅ Saved: {role.mention} may." if role else "✅ Saved: no role."
+        who = f"{role.mention} looks" if role else "nobody else looks"
+        note = f"✅ Saved: beside those who manage the server {who} after the photos."
         await _save(interaction, note, moderator_role_id=role.id if role else None)
 
 

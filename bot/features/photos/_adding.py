@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 MAX_TEXT = 200
 _FAILURES_SHOWN = 5
 _ALIKE_SHOWN = 5
+_NAMES_SHOWN = 10
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,16 @@ class Added:
 
     def outcome(self, report: BuildReport | None) -> str:
         """Say it, with what the index that was built afterwards found out."""
-        escape = discord.utils.escape_markdown
         lines = []
         if self.new:
-            names = ", ".join(f"**{escape(title)}**" for title in list(self.new.values())[:10])
-            more = f" and {len(self.new) - 10} more" if len(self.new) > 10 else ""
-            lines.append(f"✅ {len(self.new)} new: {names}{more}. They can be found now.")
+            shown = list(self.new.values())[:_NAMES_SHOWN]
+            names = ", ".join(f"**{_short(title)}**" for title in shown)
+            if len(self.new) > _NAMES_SHOWN:
+                names += f" and {len(self.new) - _NAMES_SHOWN:,} more"
+            they = "It" if len(self.new) == 1 else "They"
+            lines.append(f"✅ {len(self.new):,} new: {names}. {they} can be found now.")
         if self.known:
-            lines.append(f"{self.known} were here already.")
+            lines.append(f"{self.known:,} {'was' if self.known == 1 else 'were'} here already.")
         lines += [f"⚠️ {failure}" for failure in self.failed[:_FAILURES_SHOWN]]
         if len(self.failed) > _FAILURES_SHOWN:
             lines.append(f"⚠️ and {len(self.failed) - _FAILURES_SHOWN} more that I could not take")
@@ -58,11 +62,15 @@ class Added:
         if alike:
             lines.append("**Nearly the same picture twice?** Nothing was dropped; you decide.")
             lines += [
-                f"- {escape(pair.title)} · {escape(pair.like_title)}"
+                f"- {_short(pair.title)} · {_short(pair.like_title)}"
                 for pair in alike[:_ALIKE_SHOWN]
             ]
             lines.append("-# `/photos list` shows them; remove the one that you do not want.")
         return "\n".join(lines) or "There was no picture in it."
+
+
+def _short(name: str) -> str:
+    return discord.utils.escape_markdown(name[:_LONGEST_NAME])
 
 
 async def add(
@@ -90,8 +98,8 @@ async def add(
             data = await uploads.read(attachment)
             kept = await bot.retrieval.add_photo(AddPhoto(collection, data, title, credit))
         except (UserError, RetrievalError) as error:
-            name = discord.utils.escape_markdown(attachment.filename)
-            added.failed.append(f"{name}: {errors.explain(error).text}")
+            name, reason = _short(attachment.filename), errors.explain(error).text
+            added.failed.append(reason if name in reason else f"**{name}**: {reason}")
             continue
         message = origin.message
         async with bot.store.write() as session:

@@ -19,6 +19,7 @@ from bot.features.photos._importing import Import
 from bot.features.photos._pages import Place
 from bot.ui.progress import ProgressMessage
 from bot.ui.safe import SafeView
+from bot.ui.words import counted, fitting
 from retrieval.reports import BuildReport
 from retrieval.serving.errors import RetrievalError
 from retrieval.serving.messages import EditPhoto, ListPhotos
@@ -106,7 +107,7 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
         collection = moderators.own_here(interaction)
         added = await add(self.bot, collection, pictures, origin, interaction.user.id, about)
         report = await self._refresh(collection, added)
-        await interaction.edit_original_response(content=added.outcome(report))
+        await interaction.edit_original_response(content=fitting(added.outcome(report)))
 
     async def _refresh(self, collection: str, added: Added) -> BuildReport | None:
         return await self.bot.keeper.refresh(collection) if added.new else None
@@ -143,10 +144,9 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
                 await progress.show(text)
             report = await self._refresh(walk.collection, walk.added)
             stopped = " It was stopped." if walk.stop.is_set() else ""
-            await progress.end(
-                f"📥 Looked through {walk.messages:,} messages of {channel.mention} with "
-                f"{walk.pictures:,} pictures.{stopped}\n{walk.added.outcome(report)}"
-            )
+            seen = f"{counted(walk.messages, 'message')} of {channel.mention}"
+            found = f"{counted(walk.pictures, 'picture')}.{stopped}\n{walk.added.outcome(report)}"
+            await progress.end(fitting(f"📥 Looked through {seen} with {found}"))
         finally:
             del self._imports[guild_id]
 

@@ -13,6 +13,7 @@ from bot import uploads
 from bot.app import MagicPencil
 from bot.features.photos._adding import Added, Origin, add
 from bot.store import added_photos
+from bot.ui.words import counted
 
 # A photo added by an import is found after so many more at the latest.
 _REFRESH_AFTER = 100
@@ -57,8 +58,8 @@ class Import:
     def progress(self) -> str:
         """Say how far the walk is."""
         return (
-            f"📥 Looking through {self.channel.mention}: {self.messages:,} messages, "
-            f"{self.pictures:,} pictures, **{len(self.added.new):,} new**, "
+            f"📥 Looking through {self.channel.mention}: {counted(self.messages, 'message')}, "
+            f"{counted(self.pictures, 'picture')}, **{len(self.added.new):,} new**, "
             f"{self.added.known:,} known already"
         )
 

@@ -84,7 +84,8 @@ def _heading(place: Place, page: PhotoPage) -> str:
         if place.removed:
             return "Nothing was removed in the last 7 days."
         if place.words:
-            return f"No photo has **{discord.utils.escape_markdown(place.words)}** in its title."
+            words = discord.utils.escape_markdown(place.words)
+            return f"No photo has **{words}** in its title or credit."
         return "There is no photo yet. `/photos add` takes the first."
     what = counted(page.total, "removed photo" if place.removed else "photo")
     found = f" with *{discord.utils.escape_markdown(place.words)}*" if place.words else ""
@@ -198,6 +199,4 @@ def refuse_unknown(interaction: discord.Interaction[Any]) -> NoReturn:
         guild=interaction.guild_id,
         asked_for="a photo that is not in this server's collection",
     )
-    raise UserError(
-        "This server has no such photo. Choose one from the list that appears as you type."
-    )
+    raise UserError("This server has no such photo. `/photos list` shows those that there are.")

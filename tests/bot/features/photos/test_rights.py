@@ -58,7 +58,7 @@ async def test_the_moderators_role_stands_for_managing_the_server(world):
         panel = await w.moderator.slash(w.channel, "settings")
         roles = menus(panel.response, discord.ComponentType.role_select)[0]["custom_id"]
         await w.moderator.select(panel.response, [role], custom_id=roles)
-        assert f"<@&{role.id}>" in texts(panel.response)
+        assert f"looks after its photos, and so does <@&{role.id}>" in texts(panel.response)
         allowed = await curator.slash(w.channel, "photos list")
         assert "There is no photo yet" in texts(allowed.response)
 
@@ -103,7 +103,7 @@ async def test_a_moderator_of_another_server_can_neither_read_nor_change(world):
             (await other.eve.slash(other.channel, "photos list")).response
         )
         found = await other.eve.slash(other.channel, "photos search", words="ours")
-        assert "No photo has" in texts(found.response)
+        assert "No photo has **ours** in its title or credit" in texts(found.response)
         for command in ("photos remove", "photos edit"):
             given = {"photo": photo_id} | ({"title": "Stolen"} if "edit" in command else {})
             told = await other.eve.slash(other.channel, command, **given)

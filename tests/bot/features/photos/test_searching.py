@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bot import moderators
 from retrieval import index
 from tests.acting import menus, options, texts
@@ -27,6 +29,7 @@ async def test_going_back_serves_an_earlier_index_and_verify_finds_a_changed_byt
         await w.moderator.slash(w.channel, "photos add", photo=photo(95), title="Two")
         menu = await w.moderator.slash(w.channel, "index rollback")
         (option,) = options(menu.response)
+        assert re.fullmatch(r"1 photo · \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", option["label"])
         await w.moderator.select(menu.response, [option["value"]])
         assert "serves now" in menu.response.content
         assert not any("Two" in one for one in await found_for(w, 95))
@@ -34,7 +37,7 @@ async def test_going_back_serves_an_earlier_index_and_verify_finds_a_changed_byt
         assert any("Two" in one for one in await found_for(w, 95))
 
         good = await w.moderator.slash(w.channel, "index verify")
-        assert "checked: as they were written" in good.response.content
+        assert "3 generations checked, nothing is damaged" in good.response.content
         folder = worker.home.collection(moderators.own_collection(w.guild.id))
         file = folder / "generations" / index.finished(folder)[-1] / "index.faiss"
         data = bytearray(file.read_bytes())
