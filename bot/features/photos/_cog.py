@@ -10,7 +10,7 @@ import structlog
 from discord import app_commands
 from discord.ext import commands
 
-from bot import erasure, moderators, uploads
+from bot import erasure, errors, moderators, uploads
 from bot.app import MagicPencil
 from bot.errors import UserError
 from bot.features.photos import _pages
@@ -19,7 +19,7 @@ from bot.features.photos._importing import Import
 from bot.features.photos._pages import Place
 from bot.ui.progress import ProgressMessage
 from bot.ui.safe import SafeView
-from bot.ui.words import counted, fitting
+from bot.ui.words import fitting
 from retrieval.reports import BuildReport
 from retrieval.serving.errors import RetrievalError
 from retrieval.serving.messages import EditPhoto, ListPhotos
@@ -29,6 +29,11 @@ log = structlog.get_logger(__name__)
 _SUGGESTED = 25  # the most choices that Discord shows
 _MOST_IMPORTED = 5000
 _NO_PICTURE = "There is no picture in that message, or I cannot see it."
+_NO_INTENT = (
+    "I cannot see pictures in a channel's history: the **Message Content** intent is off. The host "
+    "can switch it on in the Discord developer portal (Bot → Privileged Gateway Intents) and "
+    "restart me. Until then use `/photos add`, or *Add to photo collection* on a message."
+)
 
 
 @app_commands.guild_only()
@@ -116,7 +121,7 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
     @app_commands.describe(
         channel="Where to look.",
         since="How many days back.",
-        limit="How many pictures at most.",
+        limit="How many new photos at most.",
     )
     @moderators.only
     async def import_(
@@ -130,8 +135,7 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
         guild_id = await moderators.require(interaction)
         if guild_id in self._imports:
             raise UserError("An import is running already; stop it first, or let it end.")
-        if not channel.permissions_for(interaction.user).read_message_history:  # type: ignore[arg-type]
-            raise UserError("You cannot read that channel's history yourself.")
+        _require_readable(interaction, channel)
         from_ = datetime.now(UTC) - timedelta(days=since) if since else None
         collection = moderators.own_here(interaction)
         walk = Import(self.bot, collection, channel, from_, limit, interaction.user.id)
@@ -140,15 +144,23 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
         try:
             await interaction.response.defer(thinking=True)
             await progress.show(walk.progress())
-            async for text in walk.run():
-                await progress.show(text)
-            report = await self._refresh(walk.collection, walk.added)
-            stopped = " It was stopped." if walk.stop.is_set() else ""
-            seen = f"{counted(walk.messages, 'message')} of {channel.mention}"
-            found = f"{counted(walk.pictures, 'picture')}.{stopped}\n{walk.added.outcome(report)}"
-            await progress.end(fitting(f"📥 Looked through {seen} with {found}"))
+            await progress.end(await self._follow(walk, progress))
+        except Exception as error:
+            # In its message too: else that would show progress, and a button to stop it, for ever.
+            await progress.end(f"❌ {errors.explain(error).text}")
         finally:
             del self._imports[guild_id]
+
+    async def _follow(self, walk: Import, progress: ProgressMessage) -> str:
+        """Go along to the end of an import and say what came of it; what was taken is found."""
+        problem = ""
+        try:
+            async for text in walk.run():
+                await progress.show(text)
+        except (discord.HTTPException, RetrievalError) as error:
+            problem = f"\n❌ It ended early: {errors.explain(error).text}"
+        report = await self._refresh(walk.collection, walk.added)
+        return fitting(f"{walk.summary()}{problem}\n{walk.added.outcome(report)}")
 
     @app_commands.command(name="list", description="Show this server's photos, the newest first.")
     @moderators.only
@@ -230,6 +242,21 @@ class Photos(commands.GroupCog, group_name="photos", group_description="This ser
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
         """Photos go with the messages that they came from."""
         await erasure.messages_deleted(self.bot, event.message_ids)
+
+
+def _require_readable(
+    interaction: discord.Interaction[MagicPencil], channel: discord.TextChannel | discord.Thread
+) -> None:
+    """Refuse a channel whose pictures the person may not see, or the bot cannot."""
+    if not channel.permissions_for(interaction.user).read_message_history:  # type: ignore[arg-type]
+        raise UserError("You cannot read that channel's history yourself.")
+    if not channel.permissions_for(channel.guild.me).read_message_history:
+        raise UserError(
+            f"I cannot read the history of {channel.mention}. Give me *View Channel* and *Read "
+            "Message History* there."
+        )
+    if not interaction.client.intents.message_content:
+        raise UserError(_NO_INTENT)
 
 
 class StopButton(SafeView):

@@ -21,7 +21,7 @@ _REFRESH_AFTER = 100
 
 @dataclass(slots=True)
 class Import:
-    """One walk through a channel."""
+    """One walk through a channel; ``limit`` counts photos that are new, so the next goes on."""
 
     bot: MagicPencil
     collection: str
@@ -39,13 +39,12 @@ class Import:
         history = self.channel.history(limit=None, after=self.since, oldest_first=True)
         unindexed = 0
         async for message in history:
-            if self.stop.is_set() or self.pictures >= self.limit:
+            if self.stop.is_set() or self._full:
                 break
             self.messages += 1
             found = [item for item in message.attachments if uploads.looks_like_picture(item)]
             if not found or message.author.bot:
                 continue
-            found = found[: self.limit - self.pictures]
             self.pictures += len(found)
             before = len(self.added.new)
             await self._take(message, found)
@@ -54,6 +53,22 @@ class Import:
                 await self.bot.keeper.refresh(self.collection)
                 unindexed = 0
             yield self.progress()
+
+    @property
+    def _full(self) -> bool:
+        return len(self.added.new) >= self.limit
+
+    def summary(self) -> str:
+        """Say what was looked at, and why no more, once the walk is over."""
+        ended = ""
+        if self.stop.is_set():
+            ended = " It was stopped."
+        elif self._full:
+            ended = " That is as many as you asked for; the same command goes on from there."
+        return (
+            f"📥 Looked through {counted(self.messages, 'message')} of {self.channel.mention} with "
+            f"{counted(self.pictures, 'picture')}.{ended}"
+        )
 
     def progress(self) -> str:
         """Say how far the walk is."""
@@ -68,7 +83,8 @@ class Import:
             known = await added_photos.known_attachments(
                 session, self.collection, [item.id for item in found]
             )
-        new = [item for item in found if item.id not in known]
+        left = self.limit - len(self.added.new)
+        new = [item for item in found if item.id not in known][:left]
         origin = Origin(message.author.id, message.author.display_name, message)
         taken = await add(self.bot, self.collection, new, origin, self.by)
         self.added.known += len(known) + taken.known
