@@ -134,8 +134,8 @@ class _Choice(discord.ui.Select[PhotoPages]):
         await moderators.require_own(interaction, place.collection)
         await interaction.response.defer()
         to: Change = "restored" if place.removed else "removed"
-        await change(interaction, place.collection, tuple(self.values), to)
-        await show(interaction, place, _changed_note(len(self.values), to))
+        changed = await change(interaction, place.collection, tuple(self.values), to)
+        await show(interaction, place, _changed_note(changed, to))
 
 
 class _Turn(discord.ui.Button[PhotoPages]):
@@ -161,8 +161,10 @@ def _changed_note(count: int, to: str) -> str:
 
 async def change(
     interaction: discord.Interaction[Any], collection: str, photo_ids: tuple[str, ...], to: Change
-) -> None:
+) -> int:
     """Remove or restore photos, and wait until they are not found any more, or again.
+
+    Returns how many: of several some may have been removed, or brought back, by somebody else.
 
     Raises:
         UserError: they are not in this collection.
@@ -178,6 +180,7 @@ async def change(
         refuse_unknown(interaction)
     log.info("photos changed", collection=collection, photos=len(changed), to=to)
     await bot.keeper.refresh(collection)
+    return len(changed)
 
 
 async def edit(interaction: discord.Interaction[Any], change: EditPhoto) -> None:

@@ -35,6 +35,18 @@ async def test_pages_are_turned_searched_pruned_and_undone(world):
         assert any("Painting 74" in one for one in await found_for(w, 74))
 
 
+async def test_what_somebody_else_removed_meanwhile_is_not_counted(world):
+    async with world as w:
+        for number in (77, 78):
+            await w.moderator.slash(w.channel, "photos add", photo=photo(number))
+        pages = await w.moderator.slash(w.channel, "photos list")
+        gone = await chosen(w, "Painting 77")
+        await w.moderator.slash(w.channel, "photos remove", photo=gone)
+        await w.moderator.select(pages.response, [o["value"] for o in options(pages.response)])
+        assert "1 removed. For 7 days" in texts(pages.response)
+        assert await titles(w) == []
+
+
 async def test_a_removal_can_be_undone_at_once_and_a_title_changed(world):
     async with world as w:
         await w.moderator.slash(w.channel, "photos add", photo=photo(80), title="A hrose")
