@@ -39,13 +39,23 @@ async def erase(bot: MagicPencil, photos: Sequence[AddedPhoto]) -> int:
     for photo in photos:
         by_collection[photo.collection].append(photo.photo_id)
     for collection, ids in by_collection.items():
-        await bot.retrieval.change_photos(ChangePhotos(collection, tuple(ids), "erased"))
-        try:
-            await bot.keeper.refresh(collection)
-        except RetrievalError as error:
-            # The files are gone; the next build, at the latest after a restart, does the rest.
-            log.warning("index not refreshed", collection=collection, reason=error.code)
+        await _erase_from(bot, collection, ids)
         async with bot.store.write() as session:
             await added_photos.forget(session, collection, ids)
-    log.info("photos erased", photos=len(photos))
+    if photos:  # most messages that are deleted held none
+        log.info("photos erased", photos=len(photos))
     return len(photos)
+
+
+async def _erase_from(bot: MagicPencil, collection: str, ids: Sequence[str]) -> None:
+    try:
+        await bot.retrieval.change_photos(ChangePhotos(collection, tuple(ids), "erased"))
+    except RetrievalError as error:
+        if error.code != "unknown_collection":
+            raise
+        return  # the host deleted it, and its photos with it
+    try:
+        await bot.keeper.refresh(collection)
+    except RetrievalError as error:
+        # The files are gone; the next build, at the latest after a restart, does the rest.
+        log.warning("index not refreshed", collection=collection, reason=error.code)

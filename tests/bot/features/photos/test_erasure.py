@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import structlog
 from sqlalchemy import select
 
 from bot import moderators
+from bot.store import added_photos
 from bot.store.models import AddedPhoto
 from retrieval import index
 from tests.acting import texts
@@ -62,3 +64,29 @@ async def test_a_person_asks_for_their_photos_to_go_and_they_go_everywhere(world
         assert "2 photos deleted for good" in asked.response.content
         assert await titles(w) == ["Painting 103"]
         assert not any("Painting 101" in one for one in await found_for(w, 101))
+
+
+async def test_photos_go_also_when_another_collection_was_deleted_by_the_host(world, worker):
+    async with world as w:
+        message = await w.mia.send(w.channel, attachments=[photo(104)])
+        async with w.services.store.write() as session:
+            gone = AddedPhoto(
+                collection="server-1", photo_id="0" * 64, author_id=w.mia.id, added_by=w.mia.id
+            )
+            await added_photos.record(session, gone)
+        await w.moderator.context_menu(w.channel, "Add to photo collection", message)
+        asked = await w.mia.slash(w.channel, "privacy photos")
+        await w.mia.click(asked.response, label="Delete them")
+        assert "2 photos deleted for good" in asked.response.content
+        assert await titles(w) == []
+        async with w.services.store.read() as session:
+            assert await added_photos.of_author(session, w.mia.id) == []
+
+
+async def test_a_deleted_message_without_photos_is_not_worth_a_line_in_the_log(world):
+    async with world as w:
+        message = await w.mia.send(w.channel, "only words")
+        with structlog.testing.capture_logs() as logs:
+            await w.mia.delete(message)
+            await w.env.settle()
+        assert not any(log["event"] == "photos erased" for log in logs)
