@@ -66,7 +66,10 @@ class KeptGeneration(msgspec.Struct, frozen=True):
 
 
 class CollectionStatus(msgspec.Struct, frozen=True):
-    """What one collection holds. Everything is None where nothing has been built."""
+    """What one collection holds. Everything is None where nothing has been built.
+
+    A `damaged` one has an index, of which nothing can be told.
+    """
 
     name: str
     photos: int | None = None
@@ -78,6 +81,7 @@ class CollectionStatus(msgspec.Struct, frozen=True):
     building: bool = False
     kept: tuple[KeptGeneration, ...] = ()
     problem: str | None = None
+    damaged: bool = False
 
 
 class VerifyReport(msgspec.Struct, tag="verify_report", frozen=True):

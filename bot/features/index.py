@@ -254,22 +254,28 @@ def _unreadable(files: tuple[Unreadable, ...]) -> str:
 
 
 def _status(status: CollectionStatus, encoder: str) -> str:
-    if status.photos is None or status.built_at is None:
-        return (
-            "This server has no photos of its own yet, so nothing of it is searched.\n"
-            "`/photos add` takes the first; `/photos import` takes those of a channel."
-        )
-    lines = [
-        f"**{counted(status.photos, 'photo')}** of this server, "
-        f"indexed <t:{int(status.built_at)}:f>",
-        f"-# generation {status.generation} · encoder {status.encoder} · {status.structure} · "
-        f"{(status.bytes_on_disk or 0) / 1e6:.1f} MB on disk · "
-        f"{counted(len(status.kept), 'generation')} kept",
-    ]
+    if status.damaged:
+        lines = [
+            f"⚠️ The index of this server's photos is damaged: {status.problem}.",
+            "They may not be found. `/index rebuild` makes a new one; `/index rollback` goes back.",
+        ]
+    elif status.photos is None or status.built_at is None:
+        lines = [
+            "This server has no photos of its own yet, so nothing of it is searched.",
+            "`/photos add` takes the first; `/photos import` takes those of a channel.",
+        ]
+    else:
+        lines = [
+            f"**{counted(status.photos, 'photo')}** of this server, "
+            f"indexed <t:{int(status.built_at)}:f>",
+            f"-# generation {status.generation} · encoder {status.encoder} · {status.structure} · "
+            f"{(status.bytes_on_disk or 0) / 1e6:.1f} MB on disk · "
+            f"{counted(len(status.kept), 'generation')} kept",
+        ]
+        if status.problem:
+            lines.append(f"⚠️ {status.problem} (The worker runs {encoder}.)")
     if status.building:
         lines.append("⏳ A rebuild is running.")
-    if status.problem:
-        lines.append(f"⚠️ {status.problem} (The worker runs {encoder}.)")
     return "\n".join(lines)
 
 

@@ -27,7 +27,8 @@ def status(home: Home, name: str, encoder: str) -> CollectionStatus:
     try:
         manifest = publish.read_manifest(folder)
     except GenerationError as error:
-        return CollectionStatus(name, building=building, kept=kept, problem=str(error))
+        problem = str(error)
+        return CollectionStatus(name, building=building, kept=kept, problem=problem, damaged=True)
     if manifest is None:
         problem = "It has not been built yet."
         return CollectionStatus(name, building=building, kept=kept, problem=problem)

@@ -47,6 +47,19 @@ async def test_going_back_serves_an_earlier_index_and_verify_finds_a_changed_byt
         assert "Damaged on the disk" in bad.response.content
 
 
+async def test_a_damaged_index_is_told_from_one_that_is_not_there(world, worker):
+    async with world as w:
+        await w.moderator.slash(w.channel, "photos add", photo=photo(94), title="One")
+        folder = worker.home.collection(moderators.own_collection(w.guild.id))
+        (folder / "generations" / index.finished(folder)[0] / "manifest.json").write_text("{}")
+        status = await w.moderator.slash(w.channel, "index status")
+        assert "The index of this server's photos is damaged" in status.response.content
+        assert "`/index rebuild` makes a new one" in status.response.content
+        await w.moderator.slash(w.channel, "index rebuild")
+        status = await w.moderator.slash(w.channel, "index status")
+        assert "**1 photo** of this server" in status.response.content
+
+
 async def test_the_last_photo_can_go_and_then_only_shared_ones_are_found(world):
     async with world as w:
         await w.moderator.slash(w.channel, "photos add", photo=photo(96), title="Only one")
