@@ -112,6 +112,7 @@ def build(
         steps.reach("build begun")
         publish.tidy(home.collection(name))
         steps.reach("leftovers removed")
+        publish.note_erased(home.collection(name))
         if not source.is_dir():
             raise NoPhotosError(f"The folder of {name}, {source}, is not there.")
         with EmbeddingCache(

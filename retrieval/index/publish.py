@@ -7,7 +7,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -27,6 +27,7 @@ LOCK = "build.lock"
 _CURRENT = "CURRENT"
 _CANCEL = "cancel-build"
 _ERASED = "photos-erased"
+_ERASED_BEFORE = "photos-erased-before-this-build"
 _UNFINISHED = ".building-"
 _PATIENCE = 0.05  # seconds
 _ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
@@ -164,11 +165,20 @@ def mark_erased(collection: Path) -> None:
     flush(collection)
 
 
+def note_erased(collection: Path) -> None:
+    """Take note of what is erased by now, before looking at the photos; for who holds the lock.
+
+    What is erased while a build is on its way may be in what it publishes: the next lets go of it.
+    """
+    with suppress(FileNotFoundError):
+        (collection / _ERASED).replace(collection / _ERASED_BEFORE)
+
+
 def let_go_of_erased(collection: Path) -> None:
-    """Keep no older generation if photos were erased; for who holds the lock."""
-    if (collection / _ERASED).exists():
+    """Keep no older generation if :func:`note_erased` found any; for who holds the lock."""
+    if (collection / _ERASED_BEFORE).exists():
         tidy(collection, keep=1 if current_id(collection) else 0)
-        (collection / _ERASED).unlink()
+        (collection / _ERASED_BEFORE).unlink()
 
 
 def current_id(collection: Path) -> str | None:

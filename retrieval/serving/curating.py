@@ -86,9 +86,11 @@ def _change(home: Home, asked: ChangePhotos) -> ChangedPhotos:
         return ChangedPhotos(tuple(curation.restore(asked.photo_ids)))
     if asked.to == "removed":
         return ChangedPhotos(tuple(curation.remove(asked.photo_ids)))
-    index.mark_erased(home.collection(asked.collection))
+    folder = home.collection(asked.collection)
+    index.mark_erased(folder)
     erased = curation.erase(asked.photo_ids)
     forget(home, asked.photo_ids)
+    index.mark_erased(folder)  # again: a build that began meanwhile may have seen them
     return ChangedPhotos(tuple(erased))
 
 

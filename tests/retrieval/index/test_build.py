@@ -366,6 +366,29 @@ def test_what_was_erased_is_in_no_generation_that_is_kept(home, photos):
     assert len(index.finished(folder)) == 2  # from then on as ever
 
 
+def test_what_is_erased_while_a_build_runs_is_in_nothing_that_the_next_one_keeps(
+    home, photos, monkeypatch
+):
+    folder = home.collection(NAME)
+    real = index.Generation.open  # the build opens what it has written, to check it
+
+    def erase_and_open(generation):
+        index.mark_erased(folder)
+        (photos / "photo_00.png").unlink(missing_ok=True)
+        return real(generation)
+
+    index.mark_erased(folder)
+    with monkeypatch.context() as during:
+        during.setattr(index.Generation, "open", erase_and_open)
+        assert build(home).photos == 20
+    latest = build(home)
+    assert latest.photos == 19
+    assert index.finished(folder) == [latest.generation]
+    noise(210).save(photos / "photo_00.png")
+    build(home)
+    assert len(index.finished(folder)) == 2  # from then on as ever
+
+
 def test_moderators_may_take_the_last_photo_away(home, photos):
     library.register(home, NAME, photos, by="moderators")
     build(home)
