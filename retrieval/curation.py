@@ -107,16 +107,18 @@ class Curation:
     def edit(self, photo_id: str, title: str | None = None, credit: str | None = None) -> None:
         """Change what is known of a photo; None leaves it. Raises UnknownPhotoError."""
         folder = self._folder(photo_id)
-        if not folder.exists():
-            raise UnknownPhotoError(photo_id)
         with self._lock:
+            if not folder.exists():
+                raise UnknownPhotoError(photo_id)
             known = library.describe(PhotoFile(photo_id, folder / _PHOTO))
             changed = Sidecar(
                 known.title if title is None else title,
                 known.credit if credit is None else credit,
                 known.licence,
             )
+            since = folder.stat().st_mtime_ns
             write_whole(folder / _DESCRIPTION, msgspec.json.encode(changed))
+            os.utime(folder, ns=(since, since))  # it is no newer than it was
 
     def remove(self, photo_ids: Iterable[str]) -> list[str]:
         """Take photos away until they are restored or their time is over; returns which."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from retrieval import library
@@ -88,6 +89,36 @@ def test_edit_changes_what_is_known(home, curation) -> None:
     for unknown in ("f" * 64, "../../etc", ""):
         with pytest.raises(UnknownPhotoError):
             curation.edit(unknown, "x")
+
+
+def test_a_photo_that_is_edited_keeps_its_place_in_the_list(home, curation) -> None:
+    older, newer = (curation.add(jpeg(n), Sidecar(f"Number {n}"))[0] for n in (1, 2))
+    folder = home.collection(NAME) / "photos" / older[:2] / older
+    os.utime(folder, (1_000_000, 1_000_000))
+    curation.edit(older, "Another title")
+    assert [photo.photo_id for photo in curation.photos()] == [newer, older]
+    assert curation.photos()[1].since == 1_000_000
+
+
+def test_a_photo_removed_while_its_edit_waits_is_unknown(home, curation) -> None:
+    photo_id, _ = curation.add(jpeg(1), Sidecar("Rex"))
+    raised = []
+
+    def edit() -> None:
+        try:
+            curation.edit(photo_id, "Max")
+        except Exception as error:
+            raised.append(type(error))
+
+    with FileLock(home.collection(NAME) / "photos.lock"):
+        waiting = threading.Thread(target=edit)
+        waiting.start()
+        time.sleep(0.2)
+        folder = home.collection(NAME) / "photos" / photo_id[:2] / photo_id
+        folder.rename(home.collection(NAME) / "removed" / photo_id)
+    waiting.join()
+    assert raised == [UnknownPhotoError]
+    assert [photo.title for photo in curation.removed()] == ["Rex"]
 
 
 def test_removing_can_be_undone_for_seven_days(home, curation) -> None:
