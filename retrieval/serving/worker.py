@@ -94,14 +94,16 @@ class Worker:
         for name in await asyncio.to_thread(lambda: list(kept_collections(self._home))):
             try:
                 await self._build(self._engine.result(), Build(name), lambda _: None)
-            except (RetrievalError, OSError) as error:
+            except RetrievalError as error:
                 log.warning("index not brought up to date", collection=name, reason=str(error))
+            except Exception:  # whatever is wrong with one, the others and the photos go on
+                log.exception("index not brought up to date", collection=name)
         while True:
             try:
                 if gone := await asyncio.to_thread(expire, self._home):
                     log.info("removed photos deleted", photos=gone)
-            except OSError as error:
-                log.warning("removed photos not deleted", reason=str(error))
+            except Exception:  # a cache that is locked now is not in an hour
+                log.exception("removed photos not deleted")
             await asyncio.sleep(_EXPIRE_SECONDS)
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -199,5 +200,39 @@ async def test_what_changed_when_it_last_stopped_is_indexed_at_the_start(
                 await asyncio.sleep(0.02)
         found = await answer(worker, Match(FISH.drawing, ("server-1",), 5))
         assert [match.title for match in found.matches] == ["Number 2"]
+    finally:
+        await worker.close()
+
+
+async def test_looking_after_photos_goes_on_whatever_fails(
+    slow_to_load, tmp_path, encoder, monkeypatch
+):
+    home = Home(tmp_path)
+    for number in (1, 2):
+        buffer = io.BytesIO()
+        paint(number).save(buffer, "PNG")
+        Curation(home, f"server-{number}").add(buffer.getvalue(), library.Sidecar())
+    real, expired = Engine.build, asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def build(engine, collection, *args, **options):
+        if collection == "server-1":
+            raise index.GenerationError("does not find what was put into it")
+        return real(engine, collection, *args, **options)
+
+    def expire(_) -> int:
+        loop.call_soon_threadsafe(expired.put_nowait, None)
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(Engine, "build", build)
+    monkeypatch.setattr(worker_module, "expire", expire)
+    monkeypatch.setattr(worker_module, "_EXPIRE_SECONDS", 0.01)
+    worker = Worker(home, "cpu")
+    await worker.load()
+    try:
+        async with asyncio.timeout(20):
+            for _ in range(2):
+                await expired.get()
+        assert index.open_current(home.collection("server-2")) is not None
     finally:
         await worker.close()
