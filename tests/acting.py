@@ -43,6 +43,16 @@ async def show_to_everybody(w: Any, *commands: str) -> None:
     await w.bot.tree.sync()
 
 
+def waiting_views(w: Any, kind: str) -> list[Any]:
+    """Return the views of a class that the world's bot waits for taps on.
+
+    By the class's name: a bot loads its features anew, so their classes are not those one imports.
+    """
+    stored = w.bot._connection._view_store._views.values()
+    views = [item.view for items in stored for item in items.values() if hasattr(item, "view")]
+    return [view for view in views if type(view).__name__ == kind]
+
+
 class LoopWatch:
     """Measures how long the event loop was kept from turning by what runs on it.
 

@@ -40,7 +40,9 @@ class ProgressMessage:
             log.warning("progress not shown", status=error.status)
 
     async def end(self, text: str, view: discord.ui.View | None = None) -> None:
-        """Show how the work ended."""
+        """Show how the work ended, without the buttons that it had meanwhile."""
+        if self._view is not None:
+            self._view.stop()  # else discord.py waits for its taps for ever
         await self._edit(text, view)
 
     async def _edit(self, text: str, view: discord.ui.View | None) -> None:

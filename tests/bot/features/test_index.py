@@ -21,7 +21,7 @@ from retrieval.home import Home
 from retrieval.reports import BuildReport, Progress, Unreadable
 from retrieval.serving.errors import RetrievalError
 from tests import drawings
-from tests.acting import pictures, show_to_everybody, together
+from tests.acting import pictures, show_to_everybody, together, waiting_views
 from tests.conftest import World, open_world, paint, start_worker, wait_ready
 
 FISH = ("fish.png", drawings.render_png("fish"))
@@ -248,3 +248,15 @@ async def test_the_command_is_declared_for_managers_of_the_server_only(world):
         command = w.bot.tree.get_command("index")
         assert command.default_permissions == discord.Permissions(manage_guild=True)
         assert command.guild_only
+
+
+async def test_a_rebuild_that_is_over_leaves_no_button_to_wait_for(settings):
+    async with open_world(settings, own_worker=False) as w:
+        slow = _SlowBuild(lambda: w.env)
+        w.bot.retrieval = slow
+        result = await w.moderator.slash(w.channel, "index rebuild")
+        assert len(waiting_views(w, "CancelButton")) == 1
+        slow.step.set()
+        await w.env.settle()
+        assert "**20 photos** indexed" in _text(result)
+        assert waiting_views(w, "CancelButton") == []

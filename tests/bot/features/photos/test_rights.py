@@ -10,7 +10,7 @@ import structlog
 
 from bot import moderators
 from retrieval import index
-from tests.acting import menus, options, pictures, show_to_everybody, texts
+from tests.acting import menus, options, pictures, show_to_everybody, texts, waiting_views
 from tests.bot.features.photos.moderating import chosen, photo, titles
 from tests.conftest import World
 
@@ -135,7 +135,7 @@ async def test_a_message_of_one_server_cannot_be_acted_on_in_another(world):
         await other.eve.slash(other.channel, "photos add", photo=photo(92), title="Theirs")
         pages = await other.eve.slash(other.channel, "photos list")
         ours = moderators.own_collection(w.guild.id)
-        for view in _views(w, "PhotoPages"):
+        for view in waiting_views(w, "PhotoPages"):
             view.place = replace(view.place, collection=ours)
         theirs = [o["value"] for o in options(pages.response)]
         told = await other.eve.select(pages.response, theirs)
@@ -154,20 +154,8 @@ async def test_an_index_of_another_server_does_not_go_back_from_here(world, work
             await other.eve.slash(other.channel, "photos add", photo=photo(number))
         menu = await other.eve.slash(other.channel, "index rollback")
         serving = index.current_id(worker.home.collection(ours))
-        for view in _views(w, "GenerationMenu"):
+        for view in waiting_views(w, "GenerationMenu"):
             view.collection = ours
         told = await other.eve.select(menu.response, [options(menu.response)[0]["value"]])
         assert "not this server's" in told.response.content
         assert index.current_id(worker.home.collection(ours)) == serving
-
-
-def _views(w: World, kind: str) -> list:
-    """Return the panels of a class that the bot waits for taps on.
-
-    By its name: a bot loads its features anew, so their classes are not those one can import.
-    """
-    waiting = w.bot._connection._view_store._views.values()
-    views = [item.view for items in waiting for item in items.values() if hasattr(item, "view")]
-    found = [view for view in views if type(view).__name__ == kind]
-    assert found
-    return found
