@@ -15,6 +15,7 @@ from sqlalchemy import (
     Double,
     Enum,
     ForeignKey,
+    Index,
     MetaData,
     String,
     Text,
@@ -69,6 +70,31 @@ class VoteKind(StrEnum):
     FUNNY = "funny"
 
 
+class Consent(StrEnum):
+    """What a person may agree to; nobody does until they say so."""
+
+    TRAINING = "training"  # their drawings may train an encoder
+    NAMING = "naming"  # their name may stand in the hall of fame and on the leaderboard
+
+
+class Note(StrEnum):
+    """Why a photo failed, as a moderator sees it."""
+
+    NOTHING_LIKE_IT = "nothing_like_it"  # the collection holds no such thing
+    ORIENTATION = "orientation"
+    TEXT = "text"
+    ABUSIVE = "abusive"
+    UNCLEAR = "unclear"  # nobody could tell what is drawn
+
+
+class ReportReason(StrEnum):
+    """What a member finds wrong with a result card."""
+
+    DRAWING = "drawing"
+    PHOTO = "photo"
+    OTHER = "other"
+
+
 class BuildState(StrEnum):
     """How far an index build has come."""
 
@@ -106,6 +132,9 @@ class Base(DeclarativeBase):
         float: Double(),  # SQLAlchemy 2.0's own choice is Float
         DrawingSource: _stored_as_string(DrawingSource, "source"),
         VoteKind: _stored_as_string(VoteKind, "kind"),
+        Consent: _stored_as_string(Consent, "consent"),
+        Note: _stored_as_string(Note, "note"),
+        ReportReason: _stored_as_string(ReportReason, "reason"),
         BuildState: _stored_as_string(BuildState, "state"),
     }
 
@@ -119,7 +148,7 @@ class Drawing(Base):
     """A drawing somebody posted; its bytes are in the file store under `sha256`."""
 
     __tablename__ = "drawings"
-    __table_args__ = (_NEVER_REUSE_IDS,)
+    __table_args__ = (Index(None, "guild_id", "created_at"), _NEVER_REUSE_IDS)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), index=True)  # the same drawing may come twice
@@ -130,8 +159,10 @@ class Drawing(Base):
     content_type: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    message_id: Mapped[int | None] = mapped_column(BigInteger, index=True)  # it was posted with
     card_channel_id: Mapped[int | None] = mapped_column(BigInteger)  # the message with the result
-    card_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    card_message_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    age_restricted: Mapped[bool | None]  # was the channel, then; None: not known
 
     results: Mapped[list["Result"]] = relationship(
         order_by="Result.rank",
@@ -181,6 +212,8 @@ class ServerSettings(Base):
     guild_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     drawing_channel_id: Mapped[int | None] = mapped_column(BigInteger)
     hall_of_fame_channel_id: Mapped[int | None] = mapped_column(BigInteger)
+    hall_of_fame_votes: Mapped[int | None]  # of one kind that bring a result there
+    reports_channel_id: Mapped[int | None] = mapped_column(BigInteger)
     moderator_role_id: Mapped[int | None] = mapped_column(BigInteger)
     collections: Mapped[list[str] | None] = mapped_column(JSON)  # searched; None: the default
     updated_at: Mapped[datetime] = mapped_column(default=utcnow, onupdate=utcnow)
@@ -197,10 +230,79 @@ class AddedPhoto(Base):
     collection: Mapped[str] = mapped_column(String(100))
     photo_id: Mapped[str] = mapped_column(String(64))  # SHA-256 of the photo as it is kept, hex
     author_id: Mapped[int] = mapped_column(BigInteger, index=True)  # who posted it
-    added_by: Mapped[int] = mapped_column(BigInteger, index=True)  # the moderator
+    added_by: Mapped[int | None] = mapped_column(BigInteger, index=True)  # the moderator
     channel_id: Mapped[int | None] = mapped_column(BigInteger)
     message_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     attachment_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class GivenConsent(Base):
+    """What a person agreed to, when, and which text they had read."""
+
+    __tablename__ = "consents"
+
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    consent: Mapped[Consent] = mapped_column(primary_key=True)
+    text_version: Mapped[int]
+    agreed_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class BlockedMember(Base):
+    """Somebody whom a server's moderators do not want answered.
+
+    Known again by a keyed hash, so that the block outlives the deletion of the person's id.
+    """
+
+    __tablename__ = "blocked_members"
+    __table_args__ = (UniqueConstraint("guild_id", "member_key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    guild_id: Mapped[int] = mapped_column(BigInteger)
+    member_key: Mapped[str] = mapped_column(String(64))
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    blocked_by: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class FailureNote(Base):
+    """Why moderators think that a photo failed."""
+
+    __tablename__ = "failure_notes"
+    __table_args__ = (UniqueConstraint("result_id", "note"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    result_id: Mapped[int] = mapped_column(ForeignKey("results.id", ondelete="CASCADE"))
+    note: Mapped[Note]
+    noted_by: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class HallPost(Base):
+    """A message in a hall of fame channel; without a result it is to be taken down."""
+
+    __tablename__ = "hall_posts"
+    __table_args__ = (UniqueConstraint("result_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    result_id: Mapped[int | None] = mapped_column(ForeignKey("results.id", ondelete="SET NULL"))
+    guild_id: Mapped[int] = mapped_column(BigInteger)
+    channel_id: Mapped[int] = mapped_column(BigInteger)
+    message_id: Mapped[int | None] = mapped_column(BigInteger, index=True)  # None: being posted
+    shown: Mapped[str] = mapped_column(String(200))  # what it says, to edit only what changed
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class Report(Base):
+    """What a member told the moderators of a result card; one a person."""
+
+    __tablename__ = "reports"
+    __table_args__ = (UniqueConstraint("drawing_id", "reporter_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    drawing_id: Mapped[int] = mapped_column(ForeignKey("drawings.id", ondelete="CASCADE"))
+    reporter_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    reason: Mapped[ReportReason]
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
 
 
