@@ -75,6 +75,22 @@ class Store:
         async with self._writers() as session, session.begin():
             yield session
 
+    async def wipe(self) -> None:
+        """Write what was deleted over in the file itself, and empty SQLite's log of changes.
+
+        Deleted bytes are overwritten as they are deleted, but a copy of them waits in the
+        write-ahead log until it is checkpointed. Other databases look after this themselves.
+        """
+        if sqlite_path(self.url) is None:
+            return
+        connection = await self._engines[-1].raw_connection()  # a transaction would be in the way
+        try:
+            driver = connection.driver_connection
+            assert driver is not None  # noqa: S101 - it was just taken from the pool
+            await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+
     async def close(self) -> None:
         """Close every connection."""
         for engine in self._engines:
@@ -126,6 +142,7 @@ def _configure_sqlite(engine: AsyncEngine, *, begin: str, query_only: bool) -> N
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is gone from the file too
         cursor.execute(f"PRAGMA query_only={int(query_only)}")
         cursor.close()
 

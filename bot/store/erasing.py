@@ -10,6 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.store.models import (
     AddedPhoto,
@@ -22,6 +23,16 @@ from bot.store.models import (
     Result,
     ServerSettings,
     Vote,
+)
+
+# Where somebody is named in a row that stays without them.
+_NAMED_ELSEWHERE: tuple[InstrumentedAttribute[int | None], ...] = (
+    AddedPhoto.added_by,
+    BlockedMember.user_id,
+    BlockedMember.blocked_by,
+    FailureNote.noted_by,
+    IndexBuild.requested_by,
+    ServerSettings.updated_by,
 )
 
 
@@ -94,18 +105,10 @@ async def forget_person(session: AsyncSession, user_id: int) -> Sequence[int]:
         delete(Vote).where(Vote.user_id == user_id).returning(Vote.result_id)
     )
     results = voted.all()
-    for table, column in (
-        (GivenConsent, GivenConsent.user_id),
-        (Report, Report.reporter_id),
-    ):
-        await session.execute(delete(table).where(column == user_id))
-    for table, column in (
-        (AddedPhoto, AddedPhoto.added_by),
-        (BlockedMember, BlockedMember.user_id),
-        (BlockedMember, BlockedMember.blocked_by),
-        (FailureNote, FailureNote.noted_by),
-        (IndexBuild, IndexBuild.requested_by),
-        (ServerSettings, ServerSettings.updated_by),
-    ):
-        await session.execute(update(table).where(column == user_id).values({column.key: None}))
+    await session.execute(delete(GivenConsent).where(GivenConsent.user_id == user_id))
+    await session.execute(delete(Report).where(Report.reporter_id == user_id))
+    for column in _NAMED_ELSEWHERE:
+        await session.execute(
+            update(column.class_).where(column == user_id).values({column.key: None})
+        )
     return results

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,7 +26,7 @@ class Failure:
     notes: frozenset[Note]
 
 
-def _failed(guild_id: int, note: Note | None) -> Select[tuple[Result, Drawing, int, int, int]]:
+def _failed(guild_id: int, note: Note | None) -> Select[Any]:
     counted = tallies.by_result(guild_id, own=True)
     query = (
         select(Result, Drawing, counted.c.good, counted.c.miss, counted.c.funny)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -98,7 +99,7 @@ async def ranked(
     return [result_id for *_, result_id in sorted(scored)[:MOST]]
 
 
-def _shown(query: Select[tuple[object, ...]], shown: Shown) -> Select[tuple[object, ...]]:
+def _shown(query: Select[Any], shown: Shown) -> Select[Any]:
     query = query.where(
         Drawing.channel_id.in_(shown.channels), Drawing.card_message_id.is_not(None)
     )
@@ -179,7 +180,7 @@ async def contested(
         .limit(limit),
         shown,
     )
-    return list((await session.scalars(query)).all())  # type: ignore[arg-type]
+    return list((await session.scalars(query)).all())
 
 
 async def deeds(session: AsyncSession, guild_id: int, user_id: int) -> Deeds:
