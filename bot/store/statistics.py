@@ -116,7 +116,7 @@ def _by_encoder(rows: Sequence[_Judged]) -> tuple[Share, ...]:
         drawings[row.drawing_id] = drawings.get(row.drawing_id, False) or row.good > row.miss
     return tuple(
         _share(encoder, sum(drawings.values()), len(drawings))
-        for encoder, drawings in sorted(hit.items())
+        for encoder, drawings in sorted(hit.items(), key=lambda pair: min(pair[1]))  # as they came
     )
 
 
