@@ -1,40 +1,97 @@
-"""Photos go when their owner wants them to: with the message that they came from, or at a word."""
+"""What people want gone goes: photos, drawings, or all that is kept of somebody.
+
+Drawings and photos go with the message that they came from, or at a word; drawings that nobody
+voted on go by themselves after a while. Rows go last: whatever fails on the way, or is killed, is
+done again when it is asked for again.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
+import discord
 import structlog
 
 from bot.app import MagicPencil
-from bot.store import added_photos
-from bot.store.models import AddedPhoto
+from bot.store import added_photos, erasing, hall_posts
+from bot.store.models import AddedPhoto, Drawing, utcnow
 from retrieval.serving.errors import RetrievalError
 from retrieval.serving.messages import ChangePhotos
 
 log = structlog.get_logger(__name__)
 
 
-async def messages_deleted(bot: MagicPencil, message_ids: Iterable[int]) -> int:
-    """Erase the photos that came from messages that are gone; returns how many."""
+async def messages_deleted(bot: MagicPencil, message_ids: Iterable[int]) -> None:
+    """Erase the drawings and photos that came from messages that are gone."""
+    ids = list(message_ids)
     async with bot.store.read() as session:
-        photos = await added_photos.of_messages(session, message_ids)
-    return await erase(bot, photos)
+        photos = await added_photos.of_messages(session, ids)
+        drawings = await erasing.drawings_of_messages(session, ids)
+    await erase(bot, photos)
+    await drawings_gone(bot, drawings)
 
 
-async def person_left(bot: MagicPencil, user_id: int) -> int:
-    """Erase the photos that a person posted, in every server; returns how many."""
+async def person_left(bot: MagicPencil, user_id: int) -> erasing.PersonalData:
+    """Erase all that is kept of a person, in every server; returns what it was."""
     async with bot.store.read() as session:
-        photos = await added_photos.of_author(session, user_id)
-    return await erase(bot, photos)
+        data = await erasing.of_person(session, user_id)
+    await erase(bot, data.photos)
+    await drawings_gone(bot, data.drawings)
+    async with bot.store.write() as session:
+        voted = await erasing.forget_person(session, user_id)
+    for result_id in voted:
+        bot.hall.touch(result_id)
+    await bot.store.wipe()
+    log.info("a person's data erased", drawings=len(data.drawings), votes=len(data.votes))
+    return data
+
+
+async def drawings_gone(bot: MagicPencil, drawings: Sequence[Drawing]) -> None:
+    """Erase drawings for good: their cards and posts in Discord, their rows and their files."""
+    if not drawings:
+        return
+    ids = [drawing.id for drawing in drawings]
+    async with bot.store.read() as session:
+        posts = await hall_posts.of_drawings(session, ids)
+    messages = [(drawing.card_channel_id, drawing.card_message_id) for drawing in drawings]
+    for channel_id, message_id in [*messages, *((p.channel_id, p.message_id) for p in posts)]:
+        if channel_id is not None and message_id is not None:
+            await _delete_message(bot, channel_id, message_id)
+    async with bot.store.write() as session:
+        await hall_posts.forget(session, [post.id for post in posts])
+        await erasing.delete_drawings(session, ids)
+        # Under the lock of the one writer: nobody records the same file's drawing meanwhile.
+        unused = await erasing.unused(session, {drawing.sha256 for drawing in drawings})
+        for sha256 in unused:
+            await asyncio.to_thread(bot.drawing_files.delete, sha256)
+    log.info("drawings erased", drawings=len(ids))
+
+
+async def expire(bot: MagicPencil, days: int) -> int:
+    """Erase the drawings that nobody voted on for so many days; their cards stay in Discord."""
+    async with bot.store.read() as session:
+        before = utcnow() - timedelta(days=days)
+        old = await erasing.drawings_nobody_voted_on(session, before)
+    for drawing in old:
+        drawing.card_message_id = None
+    await drawings_gone(bot, old)
+    return len(old)
+
+
+async def _delete_message(bot: MagicPencil, channel_id: int, message_id: int) -> None:
+    channel = bot.get_partial_messageable(channel_id)
+    try:
+        await channel.get_partial_message(message_id).delete()
+    except discord.HTTPException as error:
+        if not isinstance(error, discord.NotFound):
+            log.warning("message not deleted", status=error.status)
 
 
 async def erase(bot: MagicPencil, photos: Sequence[AddedPhoto]) -> int:
-    """Erase photos for good: files, thumbnails, embeddings, and the indexes that name them.
-
-    Their rows go last: whatever fails on the way is done again when it is asked for again.
-    """
+    """Erase photos for good: files, thumbnails, embeddings, and the indexes that name them."""
     by_collection = defaultdict(list)
     for photo in photos:
         by_collection[photo.collection].append(photo.photo_id)
