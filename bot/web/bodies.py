@@ -59,7 +59,7 @@ class Post(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Ballot(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A tap on one of the buttons below a posted photo."""
 
-    result: Annotated[int, Meta(ge=1, lt=2**63)]
+    result: Annotated[int, Meta(ge=1, lt=2**62)]
     kind: VoteKind
 
 

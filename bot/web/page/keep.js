@@ -1,20 +1,18 @@
 // An unfinished drawing survives a reload, and a link that grew too old: it is kept in this browser
 // for its member until it is posted. This tab's own comes first; two tabs draw two things.
 
-const TAB = "drawing";
-
 export class Keep {
-  #browser;
+  #key;
 
   constructor(name) {
-    this.#browser = `drawing:${name}`;
+    this.#key = `drawing:${name}`;
   }
 
   save(sketch) {
     const text = JSON.stringify(sketch.plain());
-    for (const [store, key] of this.#places()) {
+    for (const store of [sessionStorage, localStorage]) {
       try {
-        store.setItem(key, text);
+        store.setItem(this.#key, text);
       } catch {
         // Full, or forbidden: the drawing is on the paper all the same.
       }
@@ -22,9 +20,9 @@ export class Keep {
   }
 
   load() {
-    for (const [store, key] of this.#places()) {
+    for (const store of [sessionStorage, localStorage]) {
       try {
-        const kept = JSON.parse(store.getItem(key));
+        const kept = JSON.parse(store.getItem(this.#key));
         if (kept?.version === 1 && kept.strokes.length) return kept;
       } catch {
         // Nothing that can be read is nothing.
@@ -34,13 +32,6 @@ export class Keep {
   }
 
   forget() {
-    for (const [store, key] of this.#places()) store.removeItem(key);
-  }
-
-  #places() {
-    return [
-      [sessionStorage, TAB],
-      [localStorage, this.#browser],
-    ];
+    for (const store of [sessionStorage, localStorage]) store.removeItem(this.#key);
   }
 }

@@ -106,14 +106,13 @@ export class Paper {
   end() {
     if (!this.#stroke) return;
     this.#stroke = null;
+    this.redraw(); // as it will always look: piece by piece, its joints were a little rough
     this.#changed();
   }
 
   #down(event) {
     const palm = event.pointerType === "touch" && performance.now() - this.#lastPenAt < 1000;
     if (this.#stroke || event.button > 0 || palm) return;
-    event.preventDefault(); // no focus ring for a mouse, no scroll for a finger
-    this.#canvas.focus({ preventScroll: true });
     if (!this.begin(...this.#place(event))) return;
     this.#pointer = event.pointerId;
     this.#canvas.setPointerCapture(event.pointerId);
