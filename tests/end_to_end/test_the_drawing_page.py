@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import shutil
 import statistics
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,7 +18,7 @@ from sqlalchemy.orm import undefer
 from bot.store.models import Drawing
 from tests import drawings
 from tests.at_the_page import last_card, link, open_page, token
-from tests.conftest import COLLECTION, World
+from tests.conftest import World
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
@@ -269,23 +267,14 @@ async def test_photos_come_soon_after_the_pen_is_lifted(settings):
             """() => { let up; window.waits = [];
             document.querySelector('#ink').addEventListener('pointerup',
                 () => { up = performance.now(); });
-            document.addEventListener('found', () => waits.push(performance.now() - up)); }"""
+            document.addEventListener('found', (event) =>
+                waits.push([(performance.now() - up) / 1000, event.detail.seconds])); }"""
         )
         for n in range(12):
             await _draw(page, drawings.names()[n], most=1)
             await _until(page, f"waits.length === {n + 1}")
-        waits = [wait / 1000 for wait in await page.evaluate("waits")]
-        png = base64.b64decode(
-            await page.evaluate(
-                "document.querySelector('#ink').toDataURL('image/png').split(',')[1]"
-            )
-        )
-        alone = []
-        for n in range(12):
-            started = time.perf_counter()
-            # Bytes behind a PNG's end change nothing but the fingerprint.
-            await w.services.retrieval.match(png + bytes([n]), (COLLECTION,))
-            alone.append(time.perf_counter() - started)
-    wait, worker = statistics.median(waits), statistics.median(alone)
-    print(f"pen-up to photos {wait * 1000:.0f} ms; the worker alone {worker * 1000:.0f} ms")
+        waits = await page.evaluate("waits")
+    # What the worker took for these very drawings, on a machine as busy as it was then.
+    wait, worker = (statistics.median(column) for column in zip(*waits, strict=True))
+    print(f"pen-up to photos {wait * 1000:.0f} ms; of these, the worker {worker * 1000:.0f} ms")
     assert wait <= 1.5 * worker + 0.3

@@ -2,7 +2,7 @@
 
 import { picture } from "./paper.js";
 
-const PAUSE = 100; // ms after the pen is lifted: the next line often follows at once
+const PAUSE = 60; // ms after the pen is lifted: the next line often follows at once
 const MOST_RETRIES = 20;
 
 export class Live {

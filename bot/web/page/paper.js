@@ -4,6 +4,7 @@ const SENT_SIDE = 720; // pixels of the picture that is matched and posted
 const NEAREST = 0.0012; // points closer together than this say nothing new
 const INK = "#111";
 const PAPER = "#fff";
+let unseen = null; // the canvas that what is sent is drawn on
 
 /** Draw a part of a line, smooth through the middles between its points. */
 function drawStroke(context, side, stroke, from = 0) {
@@ -40,8 +41,11 @@ function drawAll(canvas, sketch) {
 
 /** The drawing as the server wants it: a PNG, black on white, in base64. */
 export function picture(sketch) {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = SENT_SIDE;
+  const canvas = (unseen ??= document.createElement("canvas"));
+  if (canvas.width !== SENT_SIDE) {
+    canvas.width = canvas.height = SENT_SIDE;
+    canvas.getContext("2d", { willReadFrequently: true }); // kept where it can be read at once
+  }
   drawAll(canvas, sketch);
   return canvas.toDataURL("image/png").split(",")[1];
 }
