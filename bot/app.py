@@ -11,8 +11,8 @@ import gc
 import hashlib
 import json
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from bot import errors, moderators
 from bot.features import FEATURES
 from bot.index_keeper import IndexKeeper
+from bot.links import Links
 from bot.settings import Settings
 from bot.store import Store, index_builds, server_settings
 from bot.store.files import DrawingFiles
@@ -56,6 +57,7 @@ class Services:
     store: Store
     drawing_files: DrawingFiles
     retrieval: RetrievalClient
+    links: Links
     supervisor: Supervisor | None  # None: the worker is somebody else's
 
 
@@ -78,7 +80,8 @@ async def open_services(settings: Settings, *, own_worker: bool) -> AsyncIterato
         )
         try:
             files = DrawingFiles(settings.drawings)
-            yield Services(settings, store, files, client, supervisor)
+            links = await asyncio.to_thread(Links.of, settings.home)
+            yield Services(settings, store, files, client, links, supervisor)
         finally:
             await client.close()
             if supervisor is not None:
@@ -134,6 +137,7 @@ class MagicPencil(commands.Bot):
         self.store = services.store
         self.drawing_files = services.drawing_files
         self.retrieval = services.retrieval
+        self.links = services.links
         self.keeper = IndexKeeper(services.retrieval)
         self._remember_sync = remember_sync
 
@@ -193,8 +197,20 @@ async def look_up_application(token: str) -> discord.AppInfo:
         return await client.application_info()
 
 
-async def run(settings: Settings, token: str, *, own_worker: bool) -> None:
+async def run(
+    settings: Settings,
+    token: str,
+    *,
+    own_worker: bool,
+    beside: Callable[[MagicPencil], AbstractAsyncContextManager[object]] = nullcontext,
+) -> None:
     """Run the bot until SIGTERM, SIGINT or a fatal answer of Discord's.
+
+    Args:
+        settings: what the host has set.
+        token: the bot's.
+        own_worker: start a worker, too.
+        beside: what is open as long as the bot runs.
 
     Raises:
         discord.LoginFailure: the token is wrong.
@@ -205,6 +221,7 @@ async def run(settings: Settings, token: str, *, own_worker: bool) -> None:
     async with (
         open_services(settings, own_worker=own_worker) as services,
         MagicPencil(services, message_content=granted) as bot,
+        beside(bot),
     ):
         log.info("starting", message_content=granted, invite=invite_url(application.id))
         connection = asyncio.create_task(bot.start(token), name="gateway")

@@ -52,7 +52,7 @@ def _run(*, own_worker: bool) -> None:
     import discord
 
     from bot import app as bot_app
-    from bot import logs
+    from bot import logs, web
 
     settings = _settings()
     if settings.discord_token is None:
@@ -65,7 +65,9 @@ def _run(*, own_worker: bool) -> None:
     logs.configure(settings)
     token = settings.discord_token.get_secret_value()
     try:
-        asyncio.run(bot_app.run(settings, token, own_worker=own_worker))
+        asyncio.run(bot_app.run(settings, token, own_worker=own_worker, beside=web.serve))
+    except web.ListenError as error:
+        fail("page", str(error), as_json=False)
     except discord.LoginFailure:
         fail("token", "Discord does not know this token. Reset it in the portal.", as_json=False)
     except discord.PrivilegedIntentsRequired:

@@ -1,11 +1,12 @@
 """What the bot can do: one module or package a capability, each a Cog with its own ``setup``.
 
-A feature may use the store, the retrieval client, ``bot.ui``, ``bot.errors`` and
-``bot.moderators``; not another feature.
+A feature may use the store, the retrieval client, ``bot.ui``, ``bot.errors``, ``bot.moderators``
+and ``bot.links``; not another feature.
 """
 
 FEATURES = (
     "bot.features.drawing",
+    "bot.features.draw_here",
     "bot.features.voting",
     "bot.features.card_menu",
     "bot.features.photos",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
 import discord
@@ -12,6 +13,7 @@ from discord.ext import commands
 from bot.app import MagicPencil
 from bot.errors import UserError
 from bot.store import drawings, votes
+from bot.store.drawings import StoredCard
 from bot.store.models import VoteKind
 from bot.ui.result_card import ResultCard, photo_file
 from bot.ui.vote_button import FACES, VoteButton
@@ -23,6 +25,7 @@ _WORDS = {
     votes.VoteOutcome.CHANGED: "is your vote now. Tap it again to take it back.",
     votes.VoteOutcome.WITHDRAWN: "taken back.",
 }
+_GONE = "This result is gone, so it cannot be voted on any more."
 
 
 class Voting(commands.Cog):
@@ -43,26 +46,49 @@ class Voting(commands.Cog):
     ) -> None:
         """Count a person's vote on one photo, and show the card with its new counts."""
         await interaction.response.defer()  # acknowledged, however long the database takes
+        outcome = await self._cast(result_id, interaction.user.id, kind)
+        message = interaction.message
+        if message is None:
+            return
         try:
-            async with self.bot.store.write() as session:
-                outcome = await votes.cast(session, result_id, interaction.user.id, kind)
-        except votes.UnknownResultError:
-            raise UserError("This result is gone, so it cannot be voted on any more.") from None
-        log.info("vote", result=result_id, guild=interaction.guild_id, outcome=outcome.value)
-        try:
-            await self._show_counts(interaction, result_id)
+            await self._show_counts(message, result_id, interaction.edit_original_response)
         except discord.HTTPException as error:
             # The vote stands. Old messages may be edited only so often; the person is told.
             log.warning("counts not shown", result=result_id, status=error.status)
             emoji, name = FACES[kind]
             await interaction.followup.send(f"{emoji} {name}: {_WORDS[outcome]}", ephemeral=True)
 
+    async def vote_from_page(
+        self, result_id: int, user_id: int, kind: VoteKind
+    ) -> tuple[votes.VoteOutcome, StoredCard]:
+        """Count a vote that was no tap on a card; the card shows it all the same."""
+        outcome = await self._cast(result_id, user_id, kind)
+        async with self.bot.store.read() as session:
+            card = await drawings.card_for_result(session, result_id)
+        if card is None:
+            raise UserError(_GONE)
+        channel_id, message_id = card.drawing.card_channel_id, card.drawing.card_message_id
+        if channel_id is not None and message_id is not None:
+            channel = self.bot.get_partial_messageable(channel_id)
+            try:
+                message = await channel.fetch_message(message_id)
+                await self._show_counts(message, result_id, message.edit)
+            except discord.HTTPException as error:
+                log.warning("counts not shown", result=result_id, status=error.status)
+        return outcome, card
+
+    async def _cast(self, result_id: int, user_id: int, kind: VoteKind) -> votes.VoteOutcome:
+        try:
+            async with self.bot.store.write() as session:
+                outcome = await votes.cast(session, result_id, user_id, kind)
+        except votes.UnknownResultError:
+            raise UserError(_GONE) from None
+        log.info("vote", result=result_id, outcome=outcome.value)
+        return outcome
+
     async def _show_counts(
-        self, interaction: discord.Interaction[MagicPencil], result_id: int
+        self, message: discord.Message, result_id: int, edit: Callable[..., Awaitable[object]]
     ) -> None:
-        message = interaction.message
-        if message is None:
-            return
         # Counts are read and shown under one lock: the newest counts are shown last.
         lock = self._locks.setdefault(message.id, asyncio.Lock())
         async with lock:
@@ -72,7 +98,7 @@ class Voting(commands.Cog):
                 return
             attached = {attachment.filename for attachment in message.attachments}
             shown = frozenset(r.rank for r in card.results if photo_file(r.rank) in attached)
-            await interaction.edit_original_response(view=ResultCard(card, with_photos=shown))
+            await edit(view=ResultCard(card, with_photos=shown))
 
 
 async def setup(bot: MagicPencil) -> None:

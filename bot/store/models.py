@@ -6,6 +6,7 @@ every Discord id is a BigInteger. A change here needs a migration: `python -m mi
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -59,6 +60,7 @@ class DrawingSource(StrEnum):
     MESSAGE_COMMAND = "message_command"
     MENTION = "mention"
     CHANNEL = "channel"
+    WEB = "draw"
 
 
 class VoteKind(StrEnum):
@@ -132,6 +134,10 @@ class Drawing(Base):
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
     card_channel_id: Mapped[int | None] = mapped_column(BigInteger)  # the message with the result
     card_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    # As drawn on the page, see bot.web.bodies.Sketch; large, and no card needs them.
+    strokes: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), deferred=True, deferred_raiseload=True
+    )
 
     results: Mapped[list["Result"]] = relationship(
         order_by="Result.rank",
@@ -202,6 +208,18 @@ class AddedPhoto(Base):
     message_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     attachment_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class DrawLink(Base):
+    """A link to the drawing page that was opened."""
+
+    __tablename__ = "draw_links"
+
+    nonce: Mapped[str] = mapped_column(String(32), primary_key=True)
+    browser: Mapped[str] = mapped_column(String(64))  # SHA-256 of the cookie that it got, hex
+    opened_at: Mapped[datetime] = mapped_column(default=utcnow)
+    used_at: Mapped[datetime | None]
+    drawing_id: Mapped[int | None]  # what was posted; no reference: both go in their own time
 
 
 class IndexBuild(Base):

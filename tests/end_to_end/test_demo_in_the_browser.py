@@ -26,7 +26,7 @@ PATIENCE = 60_000  # milliseconds
 
 @contextmanager
 def _demo(home: Path, photos: Path) -> Iterator[str]:
-    """Run the demo until it prints its address; stop it as Ctrl+C does."""
+    """Run the demo until it prints the channel's address; stop it as Ctrl+C does."""
     command = [sys.executable, "-m", "bot.cli", "demo", "--photos", str(photos), "--port", "0"]
     environment = os.environ | {"MAGIC_PENCIL_HOME": str(home), "COLUMNS": "200"}
     process = subprocess.Popen(
@@ -34,7 +34,7 @@ def _demo(home: Path, photos: Path) -> Iterator[str]:
     )
     try:
         for line in process.stdout:
-            if found := re.search(r"http://127\.0\.0\.1\S+", line):
+            if found := re.search(r"http://127\.0\.0\.1\S+#\S+", line):
                 yield found.group()
                 break
         else:

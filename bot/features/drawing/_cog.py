@@ -11,8 +11,8 @@ from discord.ext import commands
 from bot import errors, uploads
 from bot.app import MagicPencil
 from bot.errors import UserError
-from bot.features.drawing._answer import Answer, Origin, answer
-from bot.store import drawings, server_settings
+from bot.features.drawing._answer import Origin, Picture, answer, remember
+from bot.store import server_settings
 from bot.store.models import DrawingSource
 
 _NO_DRAWING = (
@@ -76,7 +76,7 @@ class Drawing(commands.Cog):
         failures: list[Exception] = []
         for attachment in attachments[: uploads.MAX_DRAWINGS]:
             try:
-                ready = await answer(self.bot, attachment, origin)
+                ready = await answer(self.bot, await Picture.of(attachment), origin)
                 if shown:
                     message = await interaction.followup.send(
                         view=ready.card, files=ready.files, wait=True
@@ -86,7 +86,7 @@ class Drawing(commands.Cog):
                         view=ready.card, attachments=ready.files
                     )
                 shown += 1
-                await self._remember(ready, message)
+                await remember(self.bot, ready, message)
             except Exception as error:
                 failures.append(error)
         if len(attachments) > uploads.MAX_DRAWINGS:
@@ -130,17 +130,13 @@ class Drawing(commands.Cog):
         await message.channel.typing()
         for attachment in (pictures or message.attachments)[: uploads.MAX_DRAWINGS]:
             try:
-                ready = await answer(self.bot, attachment, origin)
+                ready = await answer(self.bot, await Picture.of(attachment), origin)
                 sent = await message.reply(view=ready.card, files=ready.files, mention_author=False)
-                await self._remember(ready, sent)
+                await remember(self.bot, ready, sent)
             except Exception as error:
                 await errors.tell_author(message, error)
         if len(pictures) > uploads.MAX_DRAWINGS:
             await errors.tell_author(message, UserError(_TOO_MANY))
-
-    async def _remember(self, ready: Answer, message: discord.Message) -> None:
-        async with self.bot.store.write() as session:
-            await drawings.attach_card(session, ready.drawing_id, message.channel.id, message.id)
 
 
 def _origin_of(

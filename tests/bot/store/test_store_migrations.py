@@ -26,7 +26,13 @@ from bot.store.urls import parse
 
 REVISIONS = list(ScriptDirectory.from_config(migrate.config()).walk_revisions())[::-1]
 # What a CHECK allows; any other column takes a value of its type.
-ALLOWED = {"source": "mention", "kind": "funny", "state": "failed", "collections": ["shared"]}
+ALLOWED = {
+    "source": "mention",
+    "kind": "funny",
+    "state": "failed",
+    "collections": ["shared"],
+    "strokes": {},
+}
 
 
 @contextmanager
