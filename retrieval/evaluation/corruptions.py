@@ -207,12 +207,12 @@ def _cropped(image: Image.Image, strength: int, chance: np.random.Generator) -> 
     wide, high = (right - left) * share, (bottom - top) * share
     sides = chance.integers(0, 2, 2)
     box = (
-        left + wide if sides[0] else 0,
-        top + high if sides[1] else 0,
-        image.width if sides[0] else right - wide,
-        image.height if sides[1] else bottom - high,
+        round(float(left + wide if sides[0] else 0)),
+        round(float(top + high if sides[1] else 0)),
+        round(float(image.width if sides[0] else right - wide)),
+        round(float(image.height if sides[1] else bottom - high)),
     )
-    return _png(image.crop(tuple(round(float(edge)) for edge in box)))
+    return _png(image.crop(box))
 
 
 def _paper_photo(image: Image.Image, strength: int, chance: np.random.Generator) -> bytes:
@@ -236,12 +236,13 @@ def _whiteboard(image: Image.Image, strength: int, chance: np.random.Generator) 
 def _blurred(image: Image.Image, strength: int, _: np.random.Generator) -> bytes:
     """Out of focus, by 1, 1.8 or 2.6 % of what is drawn."""
     spread = (0.01, 0.018, 0.026)[strength - 1] * scenes.extent(image)
-    return _jpeg(cv2.GaussianBlur(np.asarray(image, np.float32), (0, 0), spread), 90)
+    soft = cv2.GaussianBlur(np.asarray(image, np.float32), (0, 0), spread)
+    return _jpeg(np.asarray(soft, np.float32), 90)
 
 
 def _noisy(image: Image.Image, strength: int, chance: np.random.Generator) -> bytes:
     """Grain all over, and some pixels black or white."""
-    pixels = np.asarray(image, np.float32)
+    pixels: scenes.Pixels = np.asarray(image, np.float32)
     pixels = pixels + chance.normal(0, (10, 20, 35)[strength - 1], pixels.shape)
     specks = chance.random(pixels.shape[:2])
     share = (0.001, 0.004, 0.01)[strength - 1]

@@ -1,6 +1,6 @@
 """Papers, tables, boards, windows and light: what corrupted drawings are drawn on and seen in.
 
-Pixels are float32 arrays (height, width, 3), 0 to 255; ink is (height, width), 0 to 1.
+Pixels are float arrays (height, width, 3), 0 to 255; ink is (height, width), 0 to 1.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from retrieval.sketches import clutter
 
-Pixels = npt.NDArray[np.float32]
-Ink = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.floating]
+Ink = npt.NDArray[np.floating]
 Colour = tuple[int, int, int]
 
 _PALETTE: Final = ("#e03131", "#f08c00", "#ffd43b", "#2f9e44", "#1971c2", "#7048e8", "#000000")

@@ -5,6 +5,8 @@ not the drawing, `canonical` frames what remains, `judgement` says when it is no
 No torch and no files in here; OpenCV is given pixels and decodes nothing.
 """
 
+import cv2
+
 from retrieval.sketches.canonical import (
     CANONICAL_VERSION,
     INK_SHARE,
@@ -13,7 +15,11 @@ from retrieval.sketches.canonical import (
     CanonicalSketch,
     canonicalise,
 )
+from retrieval.sketches.judgement import NotADrawingError, Reason
 from retrieval.sketches.paper import background
+
+# Pictures are small here, and torch needs the cores: threads of OpenCV's would fight with it.
+cv2.setNumThreads(1)
 
 __all__ = [
     "CANONICAL_VERSION",
@@ -21,6 +27,8 @@ __all__ = [
     "SKETCH_SIZE",
     "BlankDrawingError",
     "CanonicalSketch",
+    "NotADrawingError",
+    "Reason",
     "background",
     "canonicalise",
 ]

@@ -15,13 +15,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-from retrieval.sketches import clutter, paper, sheet
+from retrieval.sketches import clutter, judgement, paper, sheet
+from retrieval.sketches.judgement import NotADrawingError
 
 CANONICAL_VERSION: Final = 2
 SKETCH_SIZE: Final = 256
 INK_SHARE: Final = 0.78
 
 _FAINTEST: Final = 10.0  # grey levels (of 255) that a stroke must differ from its paper
+_GRAIN: Final = 6.0  # times the grain's median that its peaks rise to
 _FEWEST: Final = 12  # pixels that make a drawing
 _SMALLEST: Final = 0.3  # share of the page below which a drawing's place means nothing
 _THINNEST: Final = 2.5  # pixels on the canonical canvas; training strokes are 2 to 4
@@ -30,7 +32,7 @@ _THICKEST: Final = 7.0  # pixels on the canonical canvas
 _USUAL: Final = 4.0  # pixels that a stroke too thick is drawn anew with
 _UNEVEN: Final = 2.6  # times that a pen's stroke is thicker in some places than in others
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -41,26 +43,30 @@ class CanonicalSketch(NamedTuple):
     page: Image.Image
 
 
-class BlankDrawingError(ValueError):
+class BlankDrawingError(NotADrawingError):
     """Say that a picture has no drawing on it."""
 
     def __init__(self) -> None:
-        super().__init__("I see nothing drawn here.")
+        super().__init__("blank")
 
 
-def canonicalise(image: Image.Image) -> CanonicalSketch:
+def canonicalise(image: Image.Image, *, strict: bool = False) -> CanonicalSketch:
     """Turn a drawing into the canonical sketch.
 
     Takes any paper tone and ink colour, light on dark too, with or without alpha, drawn or
     photographed. Grey tones of the strokes are kept, stretched so that the strongest ink is black.
     The page is squeezed to a square, as photos are; a small doodle on it is taken for one in the
-    middle of its own page. Raises BlankDrawingError.
+    middle of its own page. Raises BlankDrawingError and, if it is `strict`, NotADrawingError where
+    what is to be seen is a photo, writing or noise instead.
     """
-    marks = _marks(paper.visible(image))
+    marks = find_marks(paper.visible(image))
+    if strict:
+        judgement.judge(marks)
     box, shares = marks.box, marks.shares
     if max(shares) < _SMALLEST and max(image.size) > paper.WORK_SIDE and marks.whole_picture:
         # There is more to see of a small doodle than was left of it.
-        marks = _marks(paper.visible(image.crop(_widened(box, marks.strokes.shape, image.size))))
+        closer = image.crop(_widened(box, marks.strokes.shape, image.size))
+        marks = find_marks(paper.visible(closer))
         box = marks.box
     subject = _scaled(_stretched(marks.ink[box], marks.noise), marks.strokes[box])
     centred = _on_canvas(subject, *((SKETCH_SIZE - side) // 2 for side in subject.size))
@@ -75,13 +81,15 @@ def canonicalise(image: Image.Image) -> CanonicalSketch:
     return CanonicalSketch(centred, _on_canvas(laid_out, round(left), round(top)))
 
 
-class _Marks(NamedTuple):
+class Marks(NamedTuple):
     """What is drawn: ink (height, width), its grain, and which pixels are strokes."""
 
+    pixels: Floats  # the page (height, width, 3)
+    even: bool  # of one tone, as programs draw it
     ink: Floats
     noise: float
     strokes: Mask
-    whole_picture: bool  # nothing was cut off and nothing straightened
+    whole_picture: bool  # nothing was cut off, straightened or ruled
 
     @property
     def box(self) -> tuple[slice, slice]:
@@ -96,7 +104,7 @@ class _Marks(NamedTuple):
         return (columns.stop - columns.start) / width, (rows.stop - rows.start) / height
 
 
-def _marks(pixels: Floats) -> _Marks:
+def find_marks(pixels: Floats) -> Marks:
     """Find the ink and the strokes. Raises BlankDrawingError."""
     whole = pixels.shape
     tone = paper.even_tone(pixels)
@@ -107,26 +115,30 @@ def _marks(pixels: Floats) -> _Marks:
         flat = sheet.rectified(pixels)
         pixels = pixels if flat is None else flat
         ink = paper.ink_in_photo(pixels)
-    noise, strokes = _strokes(ink)
-    if (ruled := clutter.without_rules(ink, max(noise, _FAINTEST))) is not ink:
-        ink = ruled
-        noise, strokes = _strokes(ink)
-    kept = clutter.without_captions(clutter.without_specks(strokes))
+    grain = _GRAIN if tone is not None else 2.2 * _GRAIN  # of photos one side of it is seen
+    noise, strokes = _strokes(ink, grain)
+    bare = clutter.without_rules(ink, max(noise, _FAINTEST))
+    if is_ruled := bare is not ink:
+        ink = bare
+        noise, strokes = _strokes(ink, grain)
     if tone is None:
-        kept = clutter.without_border(kept)
-    if kept.sum() < _FEWEST:
+        kept = clutter.without_border(clutter.without_specks(strokes, few=0))
+    else:
+        kept = clutter.without_specks(strokes)
+    kept = clutter.without_captions(kept)
+    if kept.sum() < (_FEWEST if tone is not None else 4 * _FEWEST):
         raise BlankDrawingError
     if tone is None or (kept != strokes).any():
         near = cv2.dilate(kept.astype(np.uint8), np.ones((5, 5), np.uint8))
         ink = np.where(near > 0, ink, 0).astype(np.float32)
-    return _Marks(ink, noise, kept, pixels.shape == whole)
+    return Marks(pixels, tone is not None, ink, noise, kept, pixels.shape == whole and not is_ruled)
 
 
-def _strokes(ink: Floats) -> tuple[float, Mask]:
+def _strokes(ink: Floats, grain: float) -> tuple[float, Mask]:
     """Tell strokes from the grain of the paper; returns the grain's depth and which they are."""
     calm = paper.blurred(ink)
     # Grain is what the blur takes away nearly everywhere; flat paper and flat ink both have none.
-    noise = min(6 * float(np.median(np.abs(ink - calm))), float(calm.max()) / 2)
+    noise = min(grain * float(np.median(np.abs(ink - calm))), float(calm.max()) / 2)
     marks = calm[calm > max(noise, _FAINTEST)]
     if marks.size < _FEWEST:
         raise BlankDrawingError
@@ -190,15 +202,16 @@ def _stroke_width(strokes: Mask) -> float:
 
 
 def _with_even_strokes(picture: Image.Image, strokes: Mask, shrink: float) -> Image.Image:
-    """Draw the middle lines of thick strokes anew; filled shapes, which are no strokes, stay."""
+    """Pare thick strokes down to a usual width; filled shapes, which are no strokes, stay."""
     solid = np.pad(strokes.astype(np.uint8), 1)
     depth = cv2.distanceTransform(solid, cv2.DIST_L2, 5)
-    lines = clutter.skeleton(solid)
-    widths = 2 * depth[lines > 0]
-    low, middle, high = np.percentile(widths, (20, 50, 85))
+    ridge = (depth > 1) & (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8)))
+    if not ridge.any():
+        return picture
+    low, middle, high = np.percentile(2 * depth[ridge], (20, 50, 90))
     if middle < _THICKEST * shrink or high > _UNEVEN * max(low, 1):
         return picture
-    wide = max(1, round(_USUAL * shrink))
-    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide, wide))
-    drawn = cv2.dilate(lines, brush)[1:-1, 1:-1]
-    return Image.fromarray((255 * drawn).astype(np.uint8))
+    if middle > 0.15 * max(strokes.shape) or ridge.sum() < 3 * middle:
+        return picture
+    pared = (depth - (low - _USUAL * shrink) / 2 + 0.5).clip(0, 1)[1:-1, 1:-1]
+    return Image.fromarray((255 * pared).round().astype(np.uint8))

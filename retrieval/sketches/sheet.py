@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
 Bytes = npt.NDArray[np.uint8]
 
 _LEAST: Final = 0.12  # share of the picture that a sheet or canvas fills
@@ -36,9 +36,9 @@ def cropped_to_canvas(pixels: Floats, paper: Floats) -> Floats:
     if area < _LEAST * same.size or area < 0.5 * wide * high:
         return pixels
     top, bottom, left, right = y, y + high, x, x + wide
-    edges = same[top, left:right], same[bottom - 1, left:right]
-    edges += same[top:bottom, left], same[top:bottom, right - 1]
-    if min(float(edge.mean()) for edge in edges) < 0.6:
+    level = same[top, left:right], same[bottom - 1, left:right]
+    upright = same[top:bottom, left], same[top:bottom, right - 1]
+    if min(float(edge.mean()) for edge in (*level, *upright)) < 0.6:
         return pixels  # not a rectangle
     strips = same[:top], same[bottom:], same[:, :left], same[:, right:]
     keep = [not strip.size or float(strip.mean()) > 0.5 for strip in strips]
@@ -50,7 +50,7 @@ def cropped_to_canvas(pixels: Floats, paper: Floats) -> Floats:
 
 def rectified(pixels: Floats) -> Floats | None:
     """Return the sheet of paper in a photo, seen from above, or None where no edges are found."""
-    small = cv2.GaussianBlur(pixels, (0, 0), 1.5)
+    small = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 1.5), np.float32)
     best, most = None, 0.0
     for mask in _masks(small):
         for corners in _quads(mask):
@@ -128,13 +128,13 @@ def _worth(pixels: Floats, corners: Floats) -> float:
         lighter.append(float(np.median(within.mean(axis=-1) - beyond.mean(axis=-1))))
     if counted < 2 or good < counted or np.mean(lighter) < 0:
         return 0.0
-    return float(cv2.contourArea(corners)) / (height * width)
+    return float(cv2.contourArea(corners)) / float(height * width)
 
 
 def _at(pixels: Floats, points: Floats) -> Floats:
     columns, rows = points.round().astype(int).T
     rows, columns = rows.clip(0, pixels.shape[0] - 1), columns.clip(0, pixels.shape[1] - 1)
-    return pixels[rows, columns]
+    return np.asarray(pixels[rows, columns])
 
 
 def _flattened(pixels: Floats, corners: Floats) -> Floats:
