@@ -132,7 +132,7 @@ def picture(drawing: Image.Image) -> Image.Image:
         left, top = (number // half) * (6 * side + 20), number % half * side
         for place, strength in enumerate(corruptions.STRENGTHS):
             image = images.decode(corruptions.corrupt(kind, drawing, strength, number))
-            shown = images.flatten(image, (120, 160, 120))
+            shown = images.flatten(image, (120, 160, 120)).copy()
             shown.thumbnail((side, side))
             sheet.paste(shown, (left + 2 * place * side, top))
             made = sketches.canonicalise(image).subject.resize((side, side))
