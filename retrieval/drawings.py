@@ -32,17 +32,17 @@ def decode(data: bytes) -> Drawing:
 
     Raises:
         ImageError: it is no picture that we read.
-        BlankDrawingError: nothing is drawn on it.
+        NotADrawingError: nothing is drawn on it, or it is a photo, writing or noise.
     """
     image = images.decode(data)
-    return Drawing(image, sketches.canonicalise(image))
+    return Drawing(image, sketches.canonicalise(image, strict=True))
 
 
 def read(path: Path) -> Drawing:
     """Read a drawing's file as :func:`decode` does an upload's bytes.
 
     Raises:
-        ImageError, BlankDrawingError: as :func:`decode`.
+        ImageError, NotADrawingError: as :func:`decode`.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:

@@ -15,7 +15,7 @@ from bot.errors import UserError
 from bot.store import drawings, votes
 from bot.store.drawings import StoredCard
 from bot.store.models import VoteKind
-from bot.ui.result_card import ResultCard, photo_file
+from bot.ui.result_card import ResultCard, confidence_on, photo_file
 from bot.ui.vote_button import FACES, VoteButton
 
 log = structlog.get_logger(__name__)
@@ -98,7 +98,8 @@ class Voting(commands.Cog):
                 return
             attached = {attachment.filename for attachment in message.attachments}
             shown = frozenset(r.rank for r in card.results if photo_file(r.rank) in attached)
-            await edit(view=ResultCard(card, with_photos=shown))
+            again = ResultCard(card, with_photos=shown, confidence=confidence_on(message))
+            await edit(view=again)
 
 
 async def setup(bot: MagicPencil) -> None:

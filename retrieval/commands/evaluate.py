@@ -18,7 +18,8 @@ from retrieval.console import (
 )
 
 if TYPE_CHECKING:
-    from retrieval.evaluation import Measurement
+    from retrieval.encoder import Encoder
+    from retrieval.evaluation import Collection, Measurement
 
 
 def evaluate(
@@ -44,6 +45,13 @@ def evaluate(
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Samples behind the 95 % intervals; 0: no intervals.")
     ] = 1000,
+    corruptions: Annotated[
+        bool,
+        typer.Option("--corruptions", help="Corrupt the drawings in many ways, instead: how well?"),
+    ] = False,
+    most: Annotated[
+        int, typer.Option(min=1, help="With --corruptions, at most so many drawings.")
+    ] = 150,
     by_similarity: Annotated[
         bool,
         typer.Option(
@@ -67,6 +75,9 @@ def evaluate(
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)  # refused before the work, not after it
             encoder = load_encoder(checkpoint, device)
+        if corruptions:
+            measure_robustness(encoder, collection, most, as_json)
+            return
         with progress_bars() as show:
             measured = evaluation.measure(encoder, collection, show, by_similarity=by_similarity)
         intervals = evaluation.bootstrap(measured.scores, measured.labels, bootstrap, seed)
@@ -78,6 +89,18 @@ def evaluate(
             answers.print(evaluation.tables(measured, intervals), highlight=False)
             for line in evaluation.left_out(measured):
                 answers.print(line, highlight=False, soft_wrap=True)  # a path is to be copied
+
+
+def measure_robustness(encoder: Encoder, collection: Collection, most: int, as_json: bool) -> None:
+    """Print how drawings fare that arrive corrupted."""
+    from retrieval.evaluation import robustness
+
+    with progress_bars() as show:
+        rows = robustness.robustness(encoder, collection, most, show)
+    if as_json:
+        print_json({"encoder": encoder.label, "kinds": rows})
+    else:
+        answers.print(robustness.table(rows), highlight=False)
 
 
 def write_evaluation(measured: Measurement, out: Path) -> None:

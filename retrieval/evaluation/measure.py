@@ -129,7 +129,7 @@ def _embed(
     def read(picture: Picture) -> tuple[Picture, Tensor | None, str]:
         try:
             return picture, prepare(picture.path), ""
-        except (images.ImageError, sketches.BlankDrawingError) as error:
+        except (images.ImageError, sketches.NotADrawingError) as error:
             return picture, None, str(error)
         except OSError as error:
             return picture, None, error.strerror or "could not be read"

@@ -17,13 +17,13 @@ import faiss
 import numpy as np
 from torch import Tensor
 
-from retrieval import drawings, images, index, library, ranking, sketches, thumbnails
+from retrieval import confidence, drawings, images, index, library, ranking, sketches, thumbnails
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder
 from retrieval.home import Home
 from retrieval.reports import BuildReport, CollectionStatus, Progress
 from retrieval.serving.errors import RetrievalError
-from retrieval.serving.messages import MatchedPhoto, Matches
+from retrieval.serving.messages import Confidence, MatchedPhoto, Matches
 
 # The drawing as the result card shows it.
 DRAWING_SIDE = 720
@@ -46,6 +46,7 @@ class Engine:
         """Keep the encoder; indexes are opened when they are first asked for."""
         self.home = home
         self.encoder = encoder
+        self._calibration = confidence.load(encoder.calibration, encoder.digest)
         self._open: dict[str, index.Generation] = {}
         self._opening = threading.Lock()
         # Embeddings of the last drawings: what an index that is not exact is measured with.
@@ -73,15 +74,15 @@ class Engine:
         """Decode and canonicalise an upload.
 
         Raises:
-            RetrievalError: it is not a picture that we read, or nothing is drawn on it.
+            RetrievalError: it is not a picture that we read, or no drawing.
         """
         started = time.perf_counter()
         try:
             decoded = drawings.decode(drawing)
         except images.ImageError as error:
             raise RetrievalError(error.reason, str(error)) from error
-        except sketches.BlankDrawingError as error:
-            raise RetrievalError("blank", str(error)) from error
+        except sketches.NotADrawingError as error:
+            raise RetrievalError(error.reason, str(error)) from error
         network_input = self.encoder.prepare_sketch(decoded.sketch)
         shown = images.encode_png(decoded.flattened(), DRAWING_SIDE)
         return PreparedDrawing(network_input, shown, _milliseconds(started))
@@ -102,6 +103,7 @@ class Engine:
         started = time.perf_counter()
         self._asked.append(vector)
         opened = self._generations(collections)
+        first_found: list[FloatArray] = []
         found: dict[str, tuple[index.Generation, index.Hit]] = {}
 
         def nearest(query: FloatArray, count: int) -> ranking.Neighbours[str]:
@@ -111,7 +113,10 @@ class Engine:
             for of, hit in hits:
                 near.setdefault(hit.photo.photo_id, hit.vector)
                 found.setdefault(hit.photo.photo_id, (of, hit))
-            return ranking.Neighbours(list(near), np.stack(list(near.values())))
+            neighbours = ranking.Neighbours(list(near), np.stack(list(near.values())))
+            if query is vector:
+                first_found.append(neighbours.vectors)
+            return neighbours
 
         ranked = [found[key] for key in ranking.order(vector, nearest, k, self.encoder.compared)]
         search_ms = _milliseconds(started)
@@ -121,6 +126,7 @@ class Engine:
         )
         return Matches(
             matches=matches,
+            confidence=self._confidence(vector, first_found[0]) if matches else None,
             drawing=prepared.shown,
             generation="+".join(generation.manifest.generation for generation in opened),
             encoder=self.encoder_label,
@@ -131,6 +137,14 @@ class Engine:
                 "total": round(prepared.milliseconds + encode_ms + _milliseconds(started), 2),
             },
         )
+
+    def _confidence(self, vector: FloatArray, pool: FloatArray) -> Confidence | None:
+        """Say how sure a search is, None if the encoder was never calibrated."""
+        if self._calibration is None or len(pool) < confidence.LEAST:
+            return None
+        figures = confidence.figures(vector, pool, self.encoder.compared)
+        probability = float(self._calibration.probability(figures))
+        return Confidence(confidence.level(probability), round(probability, 3))
 
     def build(
         self,

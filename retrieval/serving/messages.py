@@ -22,7 +22,7 @@ from retrieval.reports import (
     VerifyReport,
 )
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 FailureCode = Literal[
     "not_an_image",  # the bytes are no picture that we read
@@ -31,6 +31,9 @@ FailureCode = Literal[
     "damaged",  # cut off or corrupt
     "empty",  # no bytes
     "blank",  # a picture with nothing drawn on it
+    "photo",  # a photo instead of a drawing
+    "text",  # a page of writing
+    "noise",  # nothing but noise
     "no_index",  # none of the collections has been built
     "other_encoder",  # the index was built by another encoder
     "bad_index",  # the index on disk is damaged
@@ -162,10 +165,24 @@ class MatchedPhoto(msgspec.Struct, frozen=True):
     thumbnail: bytes
 
 
+class Confidence(msgspec.Struct, frozen=True):
+    """How sure an answer is.
+
+    ``probability`` is that of one of the first five photos showing what was drawn.
+    """
+
+    level: Literal["sure", "guess", "lost"]
+    probability: float
+
+
 class Matches(msgspec.Struct, tag="matches", frozen=True):
-    """The answer to Match. ``drawing`` is the upload as a bounded PNG without metadata."""
+    """The answer to Match. ``drawing`` is the upload as a bounded PNG without metadata.
+
+    ``confidence`` is None where the encoder was never calibrated.
+    """
 
     matches: tuple[MatchedPhoto, ...]
+    confidence: Confidence | None
     drawing: bytes
     generation: str
     encoder: str

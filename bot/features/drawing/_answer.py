@@ -15,7 +15,7 @@ from bot.app import MagicPencil
 from bot.store import drawings
 from bot.store.drawings import NewResult, StoredCard
 from bot.store.models import DrawingSource, VoteKind
-from bot.ui.result_card import DRAWING_FILE, ResultCard, photo_file
+from bot.ui.result_card import DRAWING_FILE, ResultCard, in_words, photo_file
 from retrieval.serving.messages import Matches
 
 log = structlog.get_logger(__name__)
@@ -104,7 +104,8 @@ async def answer(bot: MagicPencil, picture: Picture, origin: Origin) -> Answer:
         **matches.timings_ms,
     )
     shown = frozenset(match.rank for match in matches.matches if match.thumbnail)
-    shown_card = ResultCard(card, with_photos=shown)
+    sure = in_words(matches.confidence)
+    shown_card = ResultCard(card, with_photos=shown, confidence=sure)
     return Answer(drawing.id, shown_card, _files(matches), card, matches)
 
 
