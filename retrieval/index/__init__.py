@@ -2,7 +2,7 @@
 
 A *generation* is a folder that never changes once it is published: the FAISS index, what is known
 of each photo in it, and a manifest with counts, the encoder's digest and the SHA-256 of every file.
-``CURRENT`` names the one that serves. Nothing here knows how an embedding is made.
+A pointer names the one that serves for an encoder. Nothing here knows how an embedding is made.
 """
 
 from retrieval.index.build import (
@@ -25,6 +25,7 @@ from retrieval.index.publish import (
     cancel,
     current_id,
     finished,
+    forget,
     mark_erased,
     open_current,
     read_manifest,
@@ -50,6 +51,7 @@ __all__ = [
     "cancel",
     "current_id",
     "finished",
+    "forget",
     "mark_erased",
     "open_current",
     "read_manifest",

@@ -1,6 +1,6 @@
 """Build a collection's next generation: read, encode what is new, write beside, verify, publish.
 
-A build may be killed at any line: until ``CURRENT`` is swapped the old generation serves, and what
+A build may be killed at any line: until the pointer is swapped the old generation serves, and what
 is left half-made is cleared away by the next build.
 """
 
@@ -80,9 +80,11 @@ class Wishes:
     Args:
         full: encode every photo again, as if none were known.
         asked: gives embeddings of drawings (n, dim) to measure an index with, if it is not exact.
+        staged: another encoder serves meanwhile, so nothing of its is let go of.
     """
 
     full: bool = False
+    staged: bool = False
     asked: Callable[[], FloatArray | None] = lambda: None
 
 
@@ -109,7 +111,9 @@ def build(
     collection = library.find(home, name)
     source = Path(collection.source)
     with publish.build_lock(home.collection(name)):
+        began = time.time()
         steps.reach("build begun")
+        publish.adopt(home.collection(name))
         publish.tidy(home.collection(name))
         steps.reach("leftovers removed")
         if not source.is_dir():
@@ -117,7 +121,7 @@ def build(
         with EmbeddingCache(
             home.embeddings, embedder.digest, embedder.preprocessing, embedder.dim
         ) as cache:
-            work = _Build(home, name, embedder, report, wishes or Wishes(), cache)
+            work = _Build(home, name, embedder, report, wishes or Wishes(), cache, began)
             found = _find_photos(source, cache, report)
             work.encode(found)
             _describe(source, found)
@@ -168,6 +172,7 @@ class _Build:
     report: Report
     wishes: Wishes
     cache: EmbeddingCache
+    began: float
 
     @property
     def folder(self) -> Path:
@@ -214,7 +219,7 @@ class _Build:
 
     def publish(self, found: _Found) -> BuildReport:
         """Publish what was found, if it is not what serves already."""
-        before = _previous(self.folder)
+        before = _previous(self.folder, self.embedder.digest)
         changes = _Changes.between(before, found.photos)
         usable = before if before and _is_of(before, self.embedder) else None
         if not found.photos:
@@ -227,7 +232,8 @@ class _Build:
             made = self._assemble(found, usable, changes)
             steps.reach("index made")
             generation = self._write(found, made)
-        publish.let_go_of_erased(self.folder)
+        if not self.wishes.staged:
+            publish.let_go_of_erased(self.folder, self.embedder.digest)
         return BuildReport(
             collection=self.name,
             generation=generation,
@@ -255,7 +261,7 @@ class _Build:
         manifest = Manifest(
             generation=publish.new_generation_id(),
             collection=self.name,
-            created=time.time(),
+            created=self.began,  # what was erased later may still be in it
             photos=len(found.photos),
             dim=self.embedder.dim,
             structure=made.structure,
@@ -310,10 +316,10 @@ class _Changes:
         return bool(self.added or self.edited or self.removed)
 
 
-def _previous(folder: Path) -> Generation | None:
+def _previous(folder: Path, encoder: str) -> Generation | None:
     """Open the generation that serves; a damaged one counts as none."""
     try:
-        return publish.open_current(folder)
+        return publish.open_current(folder, encoder)
     except GenerationError:
         return None
 

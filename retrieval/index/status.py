@@ -23,9 +23,9 @@ def status(home: Home, name: str, encoder: str) -> CollectionStatus:
     """Say what one collection holds; ``encoder`` is the digest that its index should be of."""
     folder = home.collection(name)
     building = publish.building(folder)
-    kept = _kept(folder)
+    kept = _kept(folder, encoder)
     try:
-        manifest = publish.read_manifest(folder)
+        manifest = publish.read_manifest(folder, encoder)
     except GenerationError as error:
         return CollectionStatus(name, building=building, kept=kept, problem=str(error))
     if manifest is None:
@@ -70,14 +70,16 @@ def describe(structure: Structure) -> str:
     )
 
 
-def _kept(folder: Path) -> tuple[KeptGeneration, ...]:
+def _kept(folder: Path, encoder: str) -> tuple[KeptGeneration, ...]:
     found = []
     with contextlib.suppress(GenerationError):
-        serving = publish.current_id(folder)
+        serving = publish.current_id(folder, encoder)
         for generation in publish.finished(folder):
             with contextlib.suppress(GenerationError):  # damaged: nothing to go back to
                 file = publish.generations_folder(folder) / generation / MANIFEST_FILE
                 about = read_manifest_file(file)
+                if about.encoder != encoder and generation != serving:
+                    continue  # another encoder's: nothing that this one could go back to
                 found.append(
                     KeptGeneration(
                         generation,

@@ -96,6 +96,7 @@ def _change(home: Home, asked: ChangePhotos) -> ChangedPhotos:
     index.mark_erased(home.collection(asked.collection))
     erased = curation.erase(asked.photo_ids)
     forget(home, asked.photo_ids)
+    index.mark_erased(home.collection(asked.collection))
     return ChangedPhotos(tuple(erased))
 
 

@@ -139,6 +139,7 @@ class Engine:
         embedder: index.Embedder | None = None,
         *,
         full: bool = False,
+        staged: bool = False,
     ) -> BuildReport:
         """Build and publish a collection's next generation (see :func:`retrieval.index.build`).
 
@@ -146,7 +147,7 @@ class Engine:
             RetrievalError: it cannot be built; the old generation serves on.
         """
         try:
-            with_wishes = index.Wishes(full=full, asked=self._drawings_asked)
+            with_wishes = index.Wishes(full=full, staged=staged, asked=self._drawings_asked)
             return index.build(self.home, collection, embedder or self.encoder, report, with_wishes)
         except index.BuildRunningError as error:
             raise RetrievalError("build_running", str(error)) from error
@@ -188,13 +189,13 @@ class Engine:
     def _current(self, name: str) -> index.Generation | None:
         """Return the generation that serves, opened anew when another one was published."""
         folder = self.home.collection(name)
-        current = index.current_id(folder)
+        current = index.current_id(folder, self.encoder.digest)
         with self._opening:
             generation = self._open.get(name)
             if current is None:
                 return None
             if generation is None or generation.manifest.generation != current:
-                generation = index.open_current(folder)
+                generation = index.open_current(folder, self.encoder.digest)
                 if generation is None:
                     return None
                 self._open[name] = generation
