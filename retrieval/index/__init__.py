@@ -32,7 +32,7 @@ from retrieval.index.publish import (
     roll_back,
 )
 from retrieval.index.records import IndexedPhoto
-from retrieval.index.status import status, verify
+from retrieval.index.status import check_ready, size_of, status, verify
 
 __all__ = [
     "BuildCancelledError",
@@ -49,6 +49,7 @@ __all__ = [
     "Wishes",
     "build",
     "cancel",
+    "check_ready",
     "current_id",
     "finished",
     "forget",
@@ -56,6 +57,7 @@ __all__ = [
     "open_current",
     "read_manifest",
     "roll_back",
+    "size_of",
     "status",
     "verify",
 ]

@@ -190,7 +190,7 @@ def tidy(collection: Path, keep: int = KEPT) -> None:
             serving.add(_read_pointer(pointer))
     kept: Counter[str] = Counter()
     for name in sorted(finished(collection), key=lambda name: name not in serving):
-        encoder = about.encoder if (about := _about(collection, name)) else ""
+        encoder = told.encoder if (told := about(collection, name)) else ""
         kept[encoder] += 1
         if kept[encoder] > keep and name not in serving:
             set_aside(collection, name)
@@ -206,7 +206,8 @@ def set_aside(collection: Path, generation: str) -> None:
     steps.reach("old generation set aside")
 
 
-def _about(collection: Path, generation: str) -> Manifest | None:
+def about(collection: Path, generation: str) -> Manifest | None:
+    """Return a generation's manifest, None where it is damaged."""
     with contextlib.suppress(GenerationError):
         return read_manifest_file(generations_folder(collection) / generation / MANIFEST_FILE)
     return None
@@ -218,8 +219,8 @@ def forget(collection: Path, encoder: str) -> None:
         adopt(collection)
         _pointer(collection, encoder).unlink(missing_ok=True)
         for name in finished(collection):
-            about = _about(collection, name)
-            if about is not None and about.encoder == encoder:
+            told = about(collection, name)
+            if told is not None and told.encoder == encoder:
                 set_aside(collection, name)
         tidy(collection)
 
@@ -249,7 +250,7 @@ def let_go_of_erased(collection: Path, encoder: str) -> None:
     stale = [
         name
         for name in finished(collection, besides=built or "")
-        if (about := _about(collection, name)) is None or about.created <= erased
+        if (told := about(collection, name)) is None or told.created <= erased
     ]
     for pointer in _pointers(collection):
         with contextlib.suppress(GenerationError):

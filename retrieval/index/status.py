@@ -46,6 +46,26 @@ def status(home: Home, name: str, encoder: str) -> CollectionStatus:
     )
 
 
+def check_ready(folder: Path, encoder: str) -> None:
+    """Read what serves a collection for an encoder byte by byte, if the collection has photos.
+
+    Raises:
+        GenerationError: it is not there, damaged, or another encoder's.
+    """
+    found = publish.open_current(folder, encoder)
+    if found is not None and found.manifest.encoder != encoder:
+        raise GenerationError(f"{folder.name} has no index of that encoder yet.")
+
+
+def size_of(folder: Path, encoder: str) -> int:
+    """Return how many bytes an encoder's generations of a collection take."""
+    return sum(
+        _size(publish.generations_folder(folder) / name)
+        for name in publish.finished(folder)
+        if (about := publish.about(folder, name)) and about.encoder == encoder
+    )
+
+
 def verify(home: Home, name: str) -> VerifyReport:
     """Read every generation that is kept, byte by byte."""
     folder = home.collection(name)

@@ -160,6 +160,14 @@ class Engine:
         except library.UnknownCollectionError as error:
             raise RetrievalError("unknown_collection", str(error)) from error
 
+    def lacks(self, collection: str) -> bool:
+        """Say whether a collection can be searched, but not with this encoder."""
+        try:
+            manifest = index.read_manifest(self.home.collection(collection), self.encoder.digest)
+        except index.GenerationError:
+            return True
+        return manifest is not None and manifest.encoder != self.encoder.digest
+
     def _drawings_asked(self) -> FloatArray | None:
         asked = list(self._asked)
         return np.stack(asked) if asked else None
