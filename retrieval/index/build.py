@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
+import numpy as np
 from PIL import Image
 
 from retrieval import images, library, likeness, photos, readahead, steps, thumbnails
@@ -123,7 +124,7 @@ def build(
         ) as cache:
             work = _Build(home, name, embedder, report, wishes or Wishes(), cache, began)
             found = _find_photos(source, cache, report)
-            work.encode(found)
+            work.encode(found, lambda: publish.cancelled(home.collection(name)))
             _describe(source, found)
             if not found.photos and collection.by != "moderators":
                 bad = len(found.unreadable)
@@ -132,6 +133,33 @@ def build(
             done = work.publish(found)
     report(Progress("publishing", 1, 1))
     return msgspec.structs.replace(done, seconds=round(time.monotonic() - started, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The photos of a collection's folder as they are now: ids, embeddings (n, dim), files."""
+
+    ids: list[str]
+    vectors: FloatArray
+    files: dict[str, Path]
+
+
+def embed(home: Home, name: str, embedder: Embedder, report: Report) -> Stock:
+    """Embed the photos of a collection, as a build does, without building anything.
+
+    What a build embeds later comes from the cache. Raises UnknownCollectionError.
+    """
+    source = Path(library.find(home, name).source)
+    with EmbeddingCache(
+        home.embeddings, embedder.digest, embedder.preprocessing, embedder.dim
+    ) as cache:
+        found = _find_photos(source, cache, report)
+        _Build(home, name, embedder, report, Wishes(), cache, 0.0).encode(found, lambda: False)
+        ids = list(found.files)
+        vectors = np.zeros((len(ids), embedder.dim), np.float32)
+        for row, photo_id in enumerate(ids):
+            vectors[row] = cache.vector(photo_id)
+    return Stock(ids, vectors, {photo_id: file.path for photo_id, file in found.files.items()})
 
 
 def _find_photos(source: Path, cache: EmbeddingCache, report: Report) -> _Found:
@@ -178,7 +206,7 @@ class _Build:
     def folder(self) -> Path:
         return self.home.collection(self.name)
 
-    def encode(self, found: _Found) -> None:
+    def encode(self, found: _Found, cancelled: Callable[[], bool]) -> None:
         """Fill the cache; photos that cannot be read move to ``found.unreadable``."""
         todo = [
             (photo_id, file)
@@ -202,7 +230,7 @@ class _Build:
                     steps.reach("batch encoded")
                 done += len(batch)
                 self.report(Progress("encoding", done, len(todo)))
-                if publish.cancelled(self.folder):
+                if cancelled():
                     raise BuildCancelledError("The build was cancelled; the old index serves on.")
 
     def _read(self, item: tuple[str, PhotoFile]) -> _Prepared:
