@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from bot.cli import app
 from retrieval import encoders, failure_set, library
 from retrieval.encoder import Encoder, load_encoder, shipped
+from retrieval.evaluation import failures
 from retrieval.failure_set import Case, JudgedPhoto, Writer
 from retrieval.home import Home
 from retrieval.serving.engine import Engine
@@ -92,7 +93,10 @@ def test_the_encoder_that_answered_fixes_and_breaks_nothing(judged):
     assert (found["verdict"], found["encoder"]) == ("not worse", found["incumbent"])
 
 
-def test_a_damaged_encoder_is_refused_and_both_kinds_are_pictured(judged, noised, tmp_path):
+def test_a_damaged_encoder_is_refused_and_both_kinds_are_pictured(
+    judged, noised, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(failures, "ALIKE", 0.999)  # painted pictures all look alike
     home, file = judged
     words = ("encoder", "promote", noised, "--failures", file, "--home", home.root)
     status, _, told = run(*words, "--out", tmp_path / "out")
