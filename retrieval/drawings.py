@@ -22,9 +22,14 @@ class Drawing:
     sketch: sketches.CanonicalSketch
 
     def flattened(self) -> Image.Image:
-        """Return it as it may be shown: RGB, laid on black if white chalk would vanish on white."""
-        seen_on = sketches.background(self.image)
-        return images.flatten(self.image, (seen_on, seen_on, seen_on))
+        """Return it as it may be shown, see :func:`flattened`."""
+        return flattened(self.image)
+
+
+def flattened(image: Image.Image) -> Image.Image:
+    """Return a drawing as it may be shown: RGB, on black if white chalk would vanish on white."""
+    seen_on = sketches.background(image)
+    return images.flatten(image, (seen_on, seen_on, seen_on))
 
 
 def decode(data: bytes) -> Drawing:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retrieval.commands.judging import judge, print_findings
 from retrieval.console import (
     DeviceOption,
+    HomeOption,
     JsonOption,
     answers,
     print_json,
@@ -16,6 +18,7 @@ from retrieval.console import (
     reported_errors,
     watch,
 )
+from retrieval.home import Home
 
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
@@ -23,23 +26,39 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    home: HomeOption,
     sketches: Annotated[
-        Path, typer.Option(help="Drawings, in folders by category: CATEGORY/PHOTO-N.png.")
-    ],
+        Path | None, typer.Option(help="Drawings, in folders by category: CATEGORY/PHOTO-N.png.")
+    ] = None,
     photos: Annotated[
-        Path, typer.Option(help="The photos to search, in folders by category: CATEGORY/PHOTO.jpg.")
-    ],
+        Path | None,
+        typer.Option(help="The photos to search, in folders by category: CATEGORY/PHOTO.jpg."),
+    ] = None,
+    failures: Annotated[
+        Path | None,
+        typer.Option(help="Judge by failure cases instead: what `failures export` wrote."),
+    ] = None,
+    photos_of_file: Annotated[
+        bool,
+        typer.Option(
+            "--photos-of-file", help="With --failures: search only the photos within the file."
+        ),
+    ] = False,
     distractors: Annotated[
         Path | None, typer.Option(help="More photos to search, of other things: never right.")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Another encoder's file.", show_default="the one shipped")
+        Path | None,
+        typer.Option(help="Another encoder's file.", show_default="the one that serves"),
     ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="A folder to write categories.csv and best-and-worst.png to."),
+        typer.Option(
+            help="A folder for categories.csv and best-and-worst.png; with --failures for "
+            "fixed.png and broken.png."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides what the bootstrap draws.")] = 0,
     bootstrap: Annotated[
@@ -65,16 +84,23 @@ def evaluate(
     found, min(R, 200) of R right photos), P@10, hit@1 and hit@5. Recall counts only the very photo
     that was drawn, PHOTO of PHOTO-N.png, for drawings whose photo is there. Both folders may also
     hold the Sketchy Database's tx_000000000000. docs/evaluation.md explains every figure.
+
+    With --failures, drawings that members judged: how many failures are fixed, how many good
+    matches broke, and whether the encoder is better than the one that serves (docs/failures.md).
     """
     with reported_errors(as_json):
+        if failures is not None:
+            _by_failures(Home(home), failures, checkpoint, device, as_json, out, photos_of_file)
+            return
+        if sketches is None or photos is None:
+            raise typer.BadParameter("Give --sketches and --photos, or --failures.")
         with watch.status("Loading the encoder…"):
             from retrieval import evaluation
-            from retrieval.encoder import load_encoder
 
             collection = evaluation.read(sketches, photos, distractors)
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)  # refused before the work, not after it
-            encoder = load_encoder(checkpoint, device)
+            encoder = _load(Home(home), checkpoint, device)
         if corruptions:
             measure_robustness(encoder, collection, most, as_json)
             return
@@ -101,6 +127,31 @@ def measure_robustness(encoder: Encoder, collection: Collection, most: int, as_j
         print_json({"encoder": encoder.label, "kinds": rows})
     else:
         answers.print(robustness.table(rows), highlight=False)
+
+
+def _by_failures(
+    home: Home,
+    failures: Path,
+    checkpoint: Path | None,
+    device: str,
+    as_json: bool,
+    out: Path | None,
+    only_the_file: bool,
+) -> None:
+    with watch.status("Loading the encoders…"):
+        from retrieval import encoders
+
+        incumbent = encoders.load_current(home, device)
+        candidate = _load(home, checkpoint, device) if checkpoint else incumbent
+    found = judge(home, failures, candidate, incumbent, out, only_the_file=only_the_file)
+    print_findings(found, as_json)
+
+
+def _load(home: Home, checkpoint: Path | None, device: str) -> Encoder:
+    from retrieval import encoders
+    from retrieval.encoder import load_encoder
+
+    return load_encoder(checkpoint, device) if checkpoint else encoders.load_current(home, device)
 
 
 def write_evaluation(measured: Measurement, out: Path) -> None:

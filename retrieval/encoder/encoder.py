@@ -100,12 +100,15 @@ def shipped() -> Path:
     return WEIGHTS / f"{SHIPPED}.safetensors"
 
 
-def load_encoder(path: Path | None = None, device: str = "auto") -> Encoder:
+def load_encoder(
+    path: Path | None = None, device: str = "auto", digest: str | None = None
+) -> Encoder:
     """Load an encoder; without a path, the one shipped, whose SHA-256 is pinned here.
 
-    `device` is "auto" (CUDA, else MPS, else CPU) or a torch device name. Raises EncoderError.
+    `device` is "auto" (CUDA, else MPS, else CPU) or a torch device name; a file whose SHA-256 is
+    not `digest` is refused. Raises EncoderError.
     """
-    digest = None if path else SHIPPED_DIGEST
+    digest = digest if path else SHIPPED_DIGEST
     network, metadata, found = checkpoint.load(path or shipped(), digest)
     return Encoder(network, metadata, found, usable_device(device), path or shipped())
 

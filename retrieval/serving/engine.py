@@ -153,6 +153,7 @@ class Engine:
         embedder: index.Embedder | None = None,
         *,
         full: bool = False,
+        staged: bool = False,
     ) -> BuildReport:
         """Build and publish a collection's next generation (see :func:`retrieval.index.build`).
 
@@ -160,7 +161,7 @@ class Engine:
             RetrievalError: it cannot be built; the old generation serves on.
         """
         try:
-            with_wishes = index.Wishes(full=full, asked=self._drawings_asked)
+            with_wishes = index.Wishes(full=full, staged=staged, asked=self._drawings_asked)
             return index.build(self.home, collection, embedder or self.encoder, report, with_wishes)
         except index.BuildRunningError as error:
             raise RetrievalError("build_running", str(error)) from error
@@ -172,6 +173,14 @@ class Engine:
             raise RetrievalError("no_photos", str(error)) from error
         except library.UnknownCollectionError as error:
             raise RetrievalError("unknown_collection", str(error)) from error
+
+    def lacks(self, collection: str) -> bool:
+        """Say whether a collection can be searched, but not with this encoder."""
+        try:
+            manifest = index.read_manifest(self.home.collection(collection), self.encoder.digest)
+        except index.GenerationError:
+            return True
+        return manifest is not None and manifest.encoder != self.encoder.digest
 
     def _drawings_asked(self) -> FloatArray | None:
         asked = list(self._asked)
@@ -202,13 +211,13 @@ class Engine:
     def _current(self, name: str) -> index.Generation | None:
         """Return the generation that serves, opened anew when another one was published."""
         folder = self.home.collection(name)
-        current = index.current_id(folder)
+        current = index.current_id(folder, self.encoder.digest)
         with self._opening:
             generation = self._open.get(name)
             if current is None:
                 return None
             if generation is None or generation.manifest.generation != current:
-                generation = index.open_current(folder)
+                generation = index.open_current(folder, self.encoder.digest)
                 if generation is None:
                     return None
                 self._open[name] = generation

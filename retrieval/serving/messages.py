@@ -7,7 +7,7 @@ Plain data, encoded as MessagePack by msgspec. A change that an old peer cannot 
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,7 +18,10 @@ from retrieval.reports import (
     CollectionStatus,
     Done,
     PhotoPage,
+    PicturesReply,
+    PlotReply,
     Progress,
+    Statistics,
     VerifyReport,
 )
 
@@ -129,6 +132,24 @@ class ListPhotos(msgspec.Struct, tag="list_photos", frozen=True):
     pictures: bool = True
 
 
+class Pictures(msgspec.Struct, tag="pictures", frozen=True):
+    """Ask for pictures to be shown or given away: uploads made harmless, photos by their ids.
+
+    Drawings come back as PNG, upright, flattened as a result card shows them, without metadata and
+    at most ``side`` pixels; photos as their thumbnails.
+    """
+
+    drawings: tuple[bytes, ...]
+    photos: tuple[str, ...]
+    side: Annotated[int, msgspec.Meta(ge=16, le=2048)]
+
+
+class Plot(msgspec.Struct, tag="plot", frozen=True):
+    """Ask for the chart of statistics."""
+
+    statistics: Statistics
+
+
 class Status(msgspec.Struct, tag="status", frozen=True):
     """Ask what the collections hold and which generations serve; of none given, of all."""
 
@@ -141,6 +162,7 @@ class Health(msgspec.Struct, tag="health", frozen=True):
 
 Curating = AddPhoto | EditPhoto | ChangePhotos | ListPhotos
 Keeping = CancelBuild | RollBack | Verify
+Showing = Pictures | Plot
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -148,7 +170,7 @@ class Request(msgspec.Struct, frozen=True):
 
     id: int
     deadline: float
-    body: Match | Build | Status | Health | Curating | Keeping
+    body: Match | Build | Status | Health | Curating | Keeping | Showing
     protocol: int = PROTOCOL
 
 
@@ -227,6 +249,8 @@ ReplyBody = (
     | PhotoPage
     | ChangedPhotos
     | VerifyReport
+    | PicturesReply
+    | PlotReply
     | Done
     | Failure
 )
