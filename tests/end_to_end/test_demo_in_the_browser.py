@@ -87,7 +87,7 @@ async def test_match_vote_rebuild_and_find_the_votes_again_after_a_restart(
             await expect(page.get_by_text("Funny · 2")).to_be_visible(timeout=PATIENCE)
             await page.select_option("#viewer-picker", label="Olu (moderator)")
             await _command(page, "photos add", fish)
-            await expect(page.get_by_text("They can be found now").last).to_be_visible(
+            await expect(page.get_by_text("It can be found now").last).to_be_visible(
                 timeout=PATIENCE
             )
             await _command(page, "index rebuild")
