@@ -11,6 +11,7 @@ import io
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ log = structlog.get_logger(__name__)
 GUILD_ID = 900_000_000_000_000_001
 _CARDS_RESTORED = 5
 _REFRESH_SECONDS = 0.5
+_BUILD_ECHO_SECONDS = 10.0
 # The simulation waits this long for a command to be answered, a first rebuild included.
 _SETTLE_SECONDS = 600.0
 
@@ -146,17 +148,18 @@ async def _serve(settings: Settings, listening: socket.socket, port: int) -> Non
                 await bot.user.edit(username="Magic Pencil")
             await env.settle()
             await _restore(services, bot, channel.id)
-            mia = viewers[0].id
+            mia, drawn = viewers[0].id, asyncio.Event()
             elsewhere = web.Elsewhere(
                 new_link=lambda: services.links.issue(GUILD_ID, channel.id, mia),
                 channel_url=lambda: page.url,
+                changed=drawn.set,
             )
             async with (
                 env.preview(channel, viewers=viewers, layout="channel", port=port) as page,
                 web.serve(bot, listening, elsewhere),
             ):
                 _say_hello(settings.public_url, page.url)
-                refresher = asyncio.create_task(_refresh(env, page))
+                refresher = asyncio.create_task(_refresh(env, builds, drawn, page))
                 closed = asyncio.create_task(page.wait_closed())
                 stopped = asyncio.create_task(stop.wait())
                 await asyncio.wait((closed, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -217,8 +220,13 @@ def _files(services: Services, card: StoredCard) -> dict[str, bytes]:
     return files
 
 
-async def _refresh(env: simcord.Env, page: simcord.Preview) -> None:
-    """Show what nobody did on this page: what came from the drawing page, how a build goes."""
+async def _refresh(
+    env: simcord.Env, builds: _ParkedBuilds, drawn: asyncio.Event, page: simcord.Preview
+) -> None:
+    """Show what comes from the drawing page, and what the bot does on its own while a build runs.
+
+    All else the page shows by itself, and a refresh under somebody's hand can undo their tap.
+    """
     import simcord
 
     seen = len(env.http_requests)
@@ -227,10 +235,12 @@ async def _refresh(env: simcord.Env, page: simcord.Preview) -> None:
         now = len(env.http_requests)
         if now == seen:
             continue
-        try:
-            await page.refresh()
-        except simcord.SetupError:
-            continue  # somebody is in the middle of an action; next time
+        if builds.lately() or drawn.is_set():
+            try:
+                await page.refresh()
+            except simcord.SetupError:
+                continue  # somebody is in the middle of an action; next time
+            drawn.clear()
         seen = now
 
 
@@ -244,6 +254,11 @@ class _ParkedBuilds(RetrievalClient):
     def __init__(self, client: RetrievalClient, env: simcord.Env) -> None:
         self.__dict__.update(client.__dict__)
         self._env = env
+        self._last_step = float("-inf")
+
+    def lately(self) -> bool:
+        """Say whether a build runs, or ended just now and is being told of."""
+        return time.perf_counter() - self._last_step < _BUILD_ECHO_SECONDS
 
     async def build(
         self, collection: str, *, full: bool = False
@@ -255,4 +270,6 @@ class _ParkedBuilds(RetrievalClient):
                 update = await self._env.external_wait(anext(updates), reason="the worker builds")
             except StopAsyncIteration:
                 return
+            finally:
+                self._last_step = time.perf_counter()
             yield update

@@ -38,6 +38,7 @@ class Elsewhere:
 
     new_link: Callable[[], str]  # the token of a link, without /draw
     channel_url: Callable[[], str]  # where what is posted can be seen
+    changed: Callable[[], None]  # called when the channel shows something new
 
 
 class Site:
@@ -112,6 +113,8 @@ class Site:
             outcome, card = await self._bot.voting.vote_from_page(
                 asked.result, visitor.link.user_id, asked.kind
             )
+        if self._elsewhere:
+            self._elsewhere.changed()
         tallies = {
             str(result_id): {kind.value: count for kind, count in tally.items()}
             for result_id, tally in card.tallies.items()
@@ -136,7 +139,10 @@ class Site:
         async with self._bot.store.write() as session:
             await draw_links.remember(session, link.nonce, ready.drawing_id)
         log.info("posted from the page", drawing=ready.drawing_id, guild=link.guild_id)
-        url = self._elsewhere.channel_url() if self._elsewhere else message.jump_url
+        url = message.jump_url
+        if self._elsewhere:
+            self._elsewhere.changed()
+            url = self._elsewhere.channel_url()
         photos = _photos(ready.matches.matches, asked.known, ready.stored.results)
         return Posted(url, photos, self.again)
 
