@@ -62,7 +62,10 @@ COPY --from=dependencies /opt/venv /opt/venv
 COPY --from=application /application /opt/venv
 
 ENV PATH=/opt/venv/bin:$PATH \
-    MAGIC_PENCIL_HOME=/data
+    MAGIC_PENCIL_HOME=/data \
+    MAGIC_PENCIL_LISTEN_HOST=0.0.0.0
+# The drawing page, served once MAGIC_PENCIL_PUBLIC_URL is set.
+EXPOSE 8090
 USER 10001:10001
 VOLUME /data
 STOPSIGNAL SIGTERM

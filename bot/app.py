@@ -11,8 +11,8 @@ import gc
 import hashlib
 import json
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +23,11 @@ from discord import app_commands
 from discord.ext import commands
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from bot import errors, moderators
+from bot import errors, galleries
 from bot.features import FEATURES
 from bot.index_keeper import IndexKeeper
+from bot.links import Links
+from bot.member_keys import MemberKeys
 from bot.settings import Settings
 from bot.store import Store, index_builds, server_settings
 from bot.store.files import DrawingFiles
@@ -34,6 +36,8 @@ from retrieval.serving.supervisor import Supervisor, worker_command
 
 if TYPE_CHECKING:
     from bot.features.card_menu import CardMenu
+    from bot.features.hall_of_fame import HallPosts
+    from bot.features.moderation import Moderation
     from bot.features.voting import Voting
 
 log = structlog.get_logger(__name__)
@@ -56,6 +60,8 @@ class Services:
     store: Store
     drawing_files: DrawingFiles
     retrieval: RetrievalClient
+    links: Links
+    member_keys: MemberKeys
     supervisor: Supervisor | None  # None: the worker is somebody else's
 
 
@@ -78,7 +84,9 @@ async def open_services(settings: Settings, *, own_worker: bool) -> AsyncIterato
         )
         try:
             files = DrawingFiles(settings.drawings)
-            yield Services(settings, store, files, client, supervisor)
+            links = await asyncio.to_thread(Links.of, settings.home)
+            keys = await asyncio.to_thread(MemberKeys, settings.home)
+            yield Services(settings, store, files, client, links, keys, supervisor)
         finally:
             await client.close()
             if supervisor is not None:
@@ -101,6 +109,8 @@ class MagicPencil(commands.Bot):
     """The bot: a gateway connection and the features on it."""
 
     card_menu: CardMenu
+    hall: HallPosts
+    moderation: Moderation
     voting: Voting
 
     def __init__(
@@ -134,6 +144,8 @@ class MagicPencil(commands.Bot):
         self.store = services.store
         self.drawing_files = services.drawing_files
         self.retrieval = services.retrieval
+        self.links = services.links
+        self.member_keys = services.member_keys
         self.keeper = IndexKeeper(services.retrieval)
         self._remember_sync = remember_sync
 
@@ -152,10 +164,7 @@ class MagicPencil(commands.Bot):
 
     async def collections_of(self, session: AsyncSession, guild_id: int | None) -> tuple[str, ...]:
         """Return the photo collections that a server (or a direct message) searches."""
-        if guild_id is None:
-            return (self.settings.collection,)
-        chosen = (await server_settings.get(session, guild_id)).collections
-        return tuple(chosen or (moderators.own_collection(guild_id), self.settings.collection))
+        return await galleries.searched(self.settings, session, guild_id)
 
     async def drawing_channel_of(self, guild_id: int) -> int | None:
         """Return the channel in which every drawing is answered, if there is one."""
@@ -193,8 +202,20 @@ async def look_up_application(token: str) -> discord.AppInfo:
         return await client.application_info()
 
 
-async def run(settings: Settings, token: str, *, own_worker: bool) -> None:
+async def run(
+    settings: Settings,
+    token: str,
+    *,
+    own_worker: bool,
+    beside: Callable[[MagicPencil], AbstractAsyncContextManager[object]] = nullcontext,
+) -> None:
     """Run the bot until SIGTERM, SIGINT or a fatal answer of Discord's.
+
+    Args:
+        settings: what the host has set.
+        token: the bot's.
+        own_worker: start a worker, too.
+        beside: what is open as long as the bot runs.
 
     Raises:
         discord.LoginFailure: the token is wrong.
@@ -205,6 +226,7 @@ async def run(settings: Settings, token: str, *, own_worker: bool) -> None:
     async with (
         open_services(settings, own_worker=own_worker) as services,
         MagicPencil(services, message_content=granted) as bot,
+        beside(bot),
     ):
         log.info("starting", message_content=granted, invite=invite_url(application.id))
         connection = asyncio.create_task(bot.start(token), name="gateway")

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from dotenv import load_dotenv
 from pydantic import ValidationError
 
 from bot.settings import Settings
-from bot.store import StoreError, migrate
+from bot.store import Store, StoreError, migrate
 from bot.store import backup as store_backup
 from retrieval import commands
 from retrieval.console import fail, reported_errors, watch
+from retrieval.reports import PicturesReply
+
+if TYPE_CHECKING:
+    from bot.failure_export import Exported
 
 app = typer.Typer(
     name="magic-pencil",
@@ -28,6 +32,7 @@ app = typer.Typer(
     "`magic-pencil match DRAWING` tries it, `magic-pencil run` starts the bot.",
 )
 db_app = typer.Typer(no_args_is_help=True, help="Look after the database of drawings and votes.")
+failures_app = typer.Typer(no_args_is_help=True, help="What votes call a failure.")
 
 HOW_TO_START = """\
 1. Make a bot: https://discord.com/developers/applications → New Application → Bot → Reset Token, \
@@ -52,7 +57,7 @@ def _run(*, own_worker: bool) -> None:
     import discord
 
     from bot import app as bot_app
-    from bot import logs
+    from bot import logs, web
 
     settings = _settings()
     if settings.discord_token is None:
@@ -65,7 +70,9 @@ def _run(*, own_worker: bool) -> None:
     logs.configure(settings)
     token = settings.discord_token.get_secret_value()
     try:
-        asyncio.run(bot_app.run(settings, token, own_worker=own_worker))
+        asyncio.run(bot_app.run(settings, token, own_worker=own_worker, beside=web.serve))
+    except web.ListenError as error:
+        fail("page", str(error), as_json=False)
     except discord.LoginFailure:
         fail("token", "Discord does not know this token. Reset it in the portal.", as_json=False)
     except discord.PrivilegedIntentsRequired:
@@ -143,7 +150,56 @@ def db_backup(
     watch.print(f"Wrote {file}.", highlight=False)
 
 
+@failures_app.command("export")
+def failures_export(
+    out: Annotated[Path, typer.Argument(help="The zip to write.")],
+    server: Annotated[
+        int | None, typer.Option(help="Only this server's; its id.", show_default="all")
+    ] = None,
+    force: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write what members judged to a file that names nobody, to judge the next encoder by.
+
+    It holds the drawings with a photo that votes call right or a failure, the photos that were
+    found, ranks, scores, votes as counts, moderators' notes and a datasheet; no ids of servers,
+    messages or people. `magic-pencil evaluate --failures FILE` and `magic-pencil encoder promote`
+    read it (docs/failures.md).
+    """
+    from bot import failure_export
+
+    settings = _settings()
+    with reported_errors(as_json=False):
+        if out.exists() and not force:
+            raise FileExistsError(f"{out} exists. Choose another name, or --force.")
+        try:
+            with watch.status("Looking through the votes…"):
+                exported = asyncio.run(_export(settings, out, server))
+        except StoreError as error:
+            fail("database", str(error), as_json=False)
+    if not exported.cases:
+        watch.print("Nothing is judged by its votes yet: the file holds no case.")
+    watch.print(failure_export.told(exported), highlight=False)
+    watch.print(f"Wrote {out}.", highlight=False, soft_wrap=True)
+
+
+async def _export(settings: Settings, out: Path, guild_id: int | None) -> Exported:
+    from bot import failure_export
+    from retrieval.serving.curating import curate
+    from retrieval.serving.messages import Pictures
+
+    async def pictures(
+        drawings: tuple[bytes, ...], photos: tuple[str, ...], side: int
+    ) -> PicturesReply:
+        reply = await asyncio.to_thread(curate, settings.data, Pictures(drawings, photos, side))
+        assert isinstance(reply, PicturesReply)  # noqa: S101 - what Pictures is answered with
+        return reply
+
+    async with Store.open(settings.store_url) as store:
+        return await failure_export.export(settings, store, pictures, out, guild_id=guild_id)
+
+
 app.add_typer(db_app, name="db")
+app.add_typer(failures_app, name="failures")
 # Retrieval's own commands stand beside ours; with no name they are not a group of their own.
 app.add_typer(commands.app)
 

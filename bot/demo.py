@@ -20,7 +20,7 @@ import discord
 import structlog
 from sqlalchemy import select
 
-from bot import logs
+from bot import logs, web
 from bot.app import MagicPencil, Services, open_services
 from bot.settings import Settings
 from bot.store import drawings
@@ -49,14 +49,12 @@ _SETTLE_SECONDS = 600.0
 
 
 def check_port(port: int) -> None:
-    """Find out, before anything that takes long, that the page can be served on this port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Find out, before anything that takes long, that both pages can be served: here and next."""
+    for number in (port, port + 1 if port else 0):
         try:
-            probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or "not a port"
-            fail("port", f"Port {port}: {reason}. Choose another, such as PORT=8081.", False)
+            web.listen("127.0.0.1", number).close()
+        except web.ListenError as error:
+            fail("port", f"{error} Choose another, such as PORT=8180.", False)
 
 
 def prepare(settings: Settings, photos: Path | None) -> None:
@@ -113,10 +111,14 @@ def serve(settings: Settings, port: int) -> None:
         message = 'The demo needs one more package: pip install "magic-pencil[demo]"'
         fail("demo", message, as_json=False)
     logs.configure(settings.model_copy(update={"log_level": "warning"}))
-    asyncio.run(_serve(settings, port))
+    # The drawing page is what one sees first; the simulated Discord is on the next port.
+    listening = web.listen("127.0.0.1", port)
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    settings = settings.model_copy(update={"public_url": address})
+    asyncio.run(_serve(settings, listening, port + 1 if port else 0))
 
 
-async def _serve(settings: Settings, port: int) -> None:
+async def _serve(settings: Settings, listening: socket.socket, port: int) -> None:
     import simcord
 
     stop = asyncio.Event()
@@ -146,9 +148,18 @@ async def _serve(settings: Settings, port: int) -> None:
                 await bot.user.edit(username="Magic Pencil")
             await env.settle()
             await _restore(services, bot, channel.id)
-            async with env.preview(channel, viewers=viewers, layout="channel", port=port) as page:
-                _say_hello(page.url)
-                refresher = asyncio.create_task(_refresh(env, builds, page))
+            mia, drawn = viewers[0].id, asyncio.Event()
+            elsewhere = web.Elsewhere(
+                new_link=lambda: services.links.issue(GUILD_ID, channel.id, mia),
+                channel_url=lambda: page.url,
+                changed=drawn.set,
+            )
+            async with (
+                env.preview(channel, viewers=viewers, layout="channel", port=port) as page,
+                web.serve(bot, listening, elsewhere),
+            ):
+                _say_hello(settings.public_url, page.url)
+                refresher = asyncio.create_task(_refresh(env, builds, drawn, page))
                 closed = asyncio.create_task(page.wait_closed())
                 stopped = asyncio.create_task(stop.wait())
                 await asyncio.wait((closed, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -156,12 +167,14 @@ async def _serve(settings: Settings, port: int) -> None:
                     task.cancel()
 
 
-def _say_hello(url: str) -> None:
+def _say_hello(draw_url: str | None, discord_url: str) -> None:
     answers.print(
-        "\n[bold]Magic Pencil is running against an offline Discord.[/] Open\n\n"
-        f"    {url}\n\n"
-        "Type /match, choose a drawing, send; vote under the photos. The menu at the top changes "
-        "who you are: Olu is the moderator and may use /index rebuild. Ctrl+C ends it; votes stay.",
+        "\n[bold]Magic Pencil is running against an offline Discord.[/] Draw here, as Mia:\n\n"
+        f"    {draw_url}/\n\n"
+        "Photos appear as you draw; post it, and vote. The channel that it is posted in:\n\n"
+        f"    {discord_url}\n\n"
+        "There, type /match with a drawing as a file, or /draw. The menu at the top changes who "
+        "you are: Olu is the moderator and may use /index rebuild. Ctrl+C ends it; votes stay.",
         highlight=False,
         soft_wrap=True,
     )
@@ -207,8 +220,13 @@ def _files(services: Services, card: StoredCard) -> dict[str, bytes]:
     return files
 
 
-async def _refresh(env: simcord.Env, builds: _ParkedBuilds, page: simcord.Preview) -> None:
-    """Show what the bot does on its own while a build runs; all else the page shows by itself."""
+async def _refresh(
+    env: simcord.Env, builds: _ParkedBuilds, drawn: asyncio.Event, page: simcord.Preview
+) -> None:
+    """Show what comes from the drawing page, and what the bot does on its own while a build runs.
+
+    All else the page shows by itself, and a refresh under somebody's hand can undo their tap.
+    """
     import simcord
 
     seen = len(env.http_requests)
@@ -217,11 +235,12 @@ async def _refresh(env: simcord.Env, builds: _ParkedBuilds, page: simcord.Previe
         now = len(env.http_requests)
         if now == seen:
             continue
-        if builds.lately():
+        if builds.lately() or drawn.is_set():
             try:
                 await page.refresh()
             except simcord.SetupError:
                 continue  # somebody is in the middle of an action; next time
+            drawn.clear()
         seen = now
 
 

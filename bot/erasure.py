@@ -23,6 +23,8 @@ from retrieval.serving.messages import ChangePhotos
 
 log = structlog.get_logger(__name__)
 
+_YOUNG = 86_400.0  # seconds in which a drawing's row may still come
+
 
 async def messages_deleted(bot: MagicPencil, message_ids: Iterable[int]) -> None:
     """Erase the drawings and photos that came from messages that are gone."""
@@ -79,6 +81,18 @@ async def expire(bot: MagicPencil, days: int) -> int:
         drawing.card_message_id = None
     await drawings_gone(bot, old)
     return len(old)
+
+
+async def sweep(bot: MagicPencil) -> int:
+    """Delete the files of drawings that no row knows: a crash came between the two, or a backup."""
+    files = await asyncio.to_thread(bot.drawing_files.older_than, _YOUNG)
+    if not files:
+        return 0
+    async with bot.store.write() as session:
+        unused = await erasing.unused(session, files)
+        for sha256 in unused:
+            await asyncio.to_thread(bot.drawing_files.delete, sha256)
+    return len(unused)
 
 
 async def _delete_message(bot: MagicPencil, channel_id: int, message_id: int) -> None:

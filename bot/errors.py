@@ -39,6 +39,12 @@ _RETRIEVAL: dict[FailureCode, str] = {
     "damaged": "That file is damaged or was cut off on its way. Save it again and resend it.",
     "empty": "That file is empty. Check that the drawing was saved, and send it again.",
     "blank": "I see nothing drawn there. Use a darker or thicker pen and send it again.",
+    "photo": "That looks like a photo to me, and I look for photos by drawings. Draw what you are "
+    "looking for, roughly is fine, or crop your picture to the drawing and send it again.",
+    "text": "That looks like a page of writing. I know pictures, not words: draw what you mean, or "
+    "crop your picture to the drawing and send it again.",
+    "noise": "I see only noise there. If it is a photo of a drawing, take it again in better light "
+    "and from nearer by.",
     "no_index": "There are no photos to search yet. A moderator can add some with `/photos add`, "
     "the host with `magic-pencil index build FOLDER`.",
     "other_encoder": "The photos were indexed by another encoder. A moderator can mend that with "

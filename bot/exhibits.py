@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Iterable
+from typing import Any
 
 import discord
 
@@ -33,14 +35,11 @@ async def pictures(bot: MagicPencil, drawing: Drawing, photo_id: str) -> list[di
     return [discord.File(io.BytesIO(content), name) for name, content in named if content]
 
 
-def gallery(files: list[discord.File], title: str) -> discord.ui.MediaGallery[discord.ui.LayoutView]:
-    """Lay the pictures side by side."""
+def gallery(names: Iterable[str], title: str) -> discord.ui.MediaGallery[Any]:
+    """Lay the attached pictures of these names side by side."""
     alt = {_DRAWING: "The drawing.", _PHOTO: f"The photo: {title}."[:1024]}
     return discord.ui.MediaGallery(
-        *(
-            discord.MediaGalleryItem(f"attachment://{file.filename}", description=alt[file.filename])
-            for file in files
-        )
+        *(discord.MediaGalleryItem(f"attachment://{name}", description=alt[name]) for name in names)
     )
 
 

@@ -9,23 +9,27 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from bot import moderators
+from bot import galleries, moderators
 from bot.settings import Settings
-from bot.store import Store, failures, people, server_settings
+from bot.store import Store, failures, people
 from bot.store.drawings import StoredCard
 from bot.store.files import DrawingFiles
 from bot.store.models import Consent, Note, Result, VoteKind
 from bot.store.verdicts import verdict
 from bot.store.votes import Tally
+from bot.ui.words import counted
 from retrieval.failure_set import Case, JudgedPhoto, Writer, pseudonym
 from retrieval.reports import PicturesReply
 
 SIDE = 1600  # pixels of a drawing: more than its canonical sketch is made from
 _AT_ONCE = 100
+_RANDOM = secrets.SystemRandom()
 # Discord's ids, and addresses that hold them.
 _IDS = re.compile(r"https?://\S+|\d{15,20}")
 
@@ -51,48 +55,77 @@ async def export(
     guild_id: int | None = None,
     most_bytes: int | None = None,
 ) -> Exported:
-    """Write the cases of one server, or of all, the newest first, until `most_bytes` are full.
+    """Write the cases of one server, or of all; of `most_bytes`, the newest that fit.
+
+    They are written in no order: it would tell when they were drawn.
 
     Raises:
         RetrievalError: the pictures cannot be had.
         OSError: the file cannot be written.
     """
-    files = DrawingFiles(settings.drawings)
     async with store.read() as session:
         ids = list(await failures.judged_drawings(session, guild_id))
-    counts = {"failure": 0, "good": 0, "undecided": 0}
-    cases = size = left_out = 0
+    if most_bytes is None:  # too many to hold them all
+        _RANDOM.shuffle(ids)
+    size = left_out = 0
+    held: list[_Found] = []
+    counts: Counter[str] = Counter()
     with Writer(out) as writer:
-        for start in range(0, len(ids), _AT_ONCE):
-            for card, notes, may_train, galleries in await _some(
-                settings, store, ids[start : start + _AT_ONCE]
-            ):
-                case = _case(settings, card, notes, may_train, galleries)
-                if all(photo.verdict == "undecided" for photo in case.photos):
-                    continue
-                try:
-                    data = await asyncio.to_thread(files.read, card.drawing.sha256)
-                except FileNotFoundError:
-                    continue
-                photo_ids = tuple(photo.photo_id for photo in case.photos)
-                found = await pictures((data,), photo_ids, SIDE)
-                size += len(found.drawings[0]) + sum(map(len, found.photos))
-                if not found.drawings[0]:
-                    continue
-                if most_bytes is not None and size > most_bytes:
-                    left_out += 1
-                    continue
-                writer.add(case, found.drawings[0], dict(zip(photo_ids, found.photos, strict=True)))
-                cases += 1
-                for photo in case.photos:
-                    counts[photo.verdict] += 1
-        exported = Exported(cases, counts["failure"], counts["good"], left_out)
+        async for found in _found(settings, store, pictures, ids):
+            size += found.size
+            if most_bytes is not None and size > most_bytes:
+                left_out += 1
+                continue
+            counts["cases"] += 1
+            counts.update(photo.verdict for photo in found.case.photos)
+            if most_bytes is None:
+                writer.add(found.case, found.drawing, found.photos)
+            else:
+                held.append(found)
+        _RANDOM.shuffle(held)
+        for found in held:
+            writer.add(found.case, found.drawing, found.photos)
+        exported = Exported(counts["cases"], counts["failure"], counts["good"], left_out)
         writer.datasheet(_datasheet(exported))
     return exported
 
 
+class _Found(NamedTuple):
+    case: Case
+    drawing: bytes
+    photos: dict[str, bytes]
+
+    @property
+    def size(self) -> int:
+        return len(self.drawing) + sum(map(len, self.photos.values()))
+
+
+async def _found(
+    settings: Settings, store: Store, pictures: Pictures, ids: Sequence[int]
+) -> AsyncIterator[_Found]:
+    """Find the cases that votes have decided anything about, with their pictures."""
+    files = DrawingFiles(settings.drawings)
+    for start in range(0, len(ids), _AT_ONCE):
+        for card, notes, may_train, searched in await _some(
+            settings, store, ids[start : start + _AT_ONCE]
+        ):
+            case = _case(settings, card, notes, may_train, searched)
+            if all(photo.verdict == "undecided" for photo in case.photos):
+                continue
+            try:
+                data = await asyncio.to_thread(files.read, card.drawing.sha256)
+            except FileNotFoundError:
+                continue  # deleted meanwhile
+            photo_ids = tuple(photo.photo_id for photo in case.photos)
+            shown = await pictures((data,), photo_ids, SIDE)
+            if shown.drawings[0]:
+                yield _Found(
+                    case, shown.drawings[0], dict(zip(photo_ids, shown.photos, strict=True))
+                )
+
+
 async def _some(
-    settings: Settings, store: Store, ids: list[int]
+    settings: Settings, store: Store, ids: Sequence[int]
 ) -> list[tuple[StoredCard, dict[int, frozenset[Note]], bool, tuple[str, ...]]]:
     async with store.read() as session:
         cards = await failures.cards(session, ids)
@@ -100,7 +133,7 @@ async def _some(
         authors = {card.drawing.author_id for card in cards}
         train = await people.agreed(session, authors, Consent.TRAINING)
         searched = {
-            guild_id: await _searched(settings, session, guild_id)
+            guild_id: await galleries.searched(settings, session, guild_id)
             for guild_id in {card.drawing.guild_id for card in cards}
         }
     return [
@@ -109,28 +142,20 @@ async def _some(
     ]
 
 
-async def _searched(settings: Settings, session: object, guild_id: int | None) -> tuple[str, ...]:
-    if guild_id is None:
-        return (settings.collection,)
-    chosen = (await server_settings.get(session, guild_id)).collections  # type: ignore[arg-type]
-    return tuple(chosen or (moderators.own_collection(guild_id), settings.collection))
-
-
 def _case(
     settings: Settings,
     card: StoredCard,
     notes: dict[int, frozenset[Note]],
     may_train: bool,
-    galleries: tuple[str, ...],
+    searched: tuple[str, ...],
 ) -> Case:
-    known = {name: pseudonym(settings.data, name) for name in galleries}
     return Case(
         case=secrets.token_hex(8),
         drawing="",
         may_train=may_train,
         month=card.drawing.created_at.strftime("%Y-%m"),
         encoder=card.results[0].encoder if card.results else "",
-        galleries=tuple(known.values()),
+        galleries=tuple(pseudonym(settings.data, name) for name in searched),
         photos=tuple(
             _judged(settings, result, card.tallies[result.id], notes.get(result.id, frozenset()))
             for result in card.results
@@ -138,7 +163,9 @@ def _case(
     )
 
 
-def _judged(settings: Settings, result: Result, tally: Tally, notes: frozenset[Note]) -> JudgedPhoto:
+def _judged(
+    settings: Settings, result: Result, tally: Tally, notes: frozenset[Note]
+) -> JudgedPhoto:
     own = moderators.is_own(result.collection)
     return JudgedPhoto(
         rank=result.rank,
@@ -154,6 +181,14 @@ def _judged(settings: Settings, result: Result, tally: Tally, notes: frozenset[N
         funny=tally[VoteKind.FUNNY],
         verdict=verdict(tally[VoteKind.GOOD], tally[VoteKind.MISS]),
         notes=tuple(sorted(notes)),
+    )
+
+
+def told(exported: Exported) -> str:
+    """Say in a line how much was exported."""
+    return (
+        f"{counted(exported.cases, 'drawing')}: {counted(exported.failed, 'failure')}, "
+        f"{exported.right:,} right."
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.store.urls import sqlite_url
@@ -51,12 +52,34 @@ class Settings(BaseSettings):
     match_seconds: float = Field(
         default=30.0, gt=0, le=600, description="How long a drawing may take before it is given up."
     )
+    retention_days: int = Field(
+        default=90, ge=1, description="Drawings that nobody votes on are deleted after so long."
+    )
+    public_url: str | None = Field(
+        default=None, description="Where members reach the drawing page; without it there is none."
+    )
+    listen_host: str = Field(
+        default="127.0.0.1", description="Where the drawing page is served, for a reverse proxy."
+    )
+    listen_port: int = Field(default=8090, ge=0, le=65535, description="And on which port.")
     log_format: Literal["console", "json"] = Field(
         default="console", description="How log lines are written."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least important log lines that are written."
     )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("an address such as https://draw.example.org is needed")
+        if parts.query or parts.fragment:
+            raise ValueError("the address may have no ? and no #")
+        return value.rstrip("/")
 
     @property
     def data(self) -> Home:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from retrieval import library, reports
+from retrieval import failure_set, library, reports
 from retrieval.home import CollectionNameError, default_home
 from retrieval.serving.errors import RetrievalError
 
@@ -70,6 +70,8 @@ def reported_errors(as_json: bool) -> Iterator[None]:
     """Turn what a person can cause into a sentence and status 1, instead of a traceback."""
     try:
         yield
+    except failure_set.FailureSetError as error:
+        fail("failures", str(error), as_json)
     except (OSError, CollectionNameError, library.UnknownCollectionError) as error:
         if isinstance(error, OSError) and error.filename and error.strerror:
             fail("file", f"{error.filename}: {error.strerror}", as_json)

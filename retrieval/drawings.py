@@ -22,9 +22,14 @@ class Drawing:
     sketch: sketches.CanonicalSketch
 
     def flattened(self) -> Image.Image:
-        """Return it as it may be shown: RGB, laid on black if white chalk would vanish on white."""
-        seen_on = sketches.background(self.image)
-        return images.flatten(self.image, (seen_on, seen_on, seen_on))
+        """Return it as it may be shown, see :func:`flattened`."""
+        return flattened(self.image)
+
+
+def flattened(image: Image.Image) -> Image.Image:
+    """Return a drawing as it may be shown: RGB, on black if white chalk would vanish on white."""
+    seen_on = sketches.background(image)
+    return images.flatten(image, (seen_on, seen_on, seen_on))
 
 
 def decode(data: bytes) -> Drawing:
@@ -32,17 +37,17 @@ def decode(data: bytes) -> Drawing:
 
     Raises:
         ImageError: it is no picture that we read.
-        BlankDrawingError: nothing is drawn on it.
+        NotADrawingError: nothing is drawn on it, or it is a photo, writing or noise.
     """
     image = images.decode(data)
-    return Drawing(image, sketches.canonicalise(image))
+    return Drawing(image, sketches.canonicalise(image, strict=True))
 
 
 def read(path: Path) -> Drawing:
     """Read a drawing's file as :func:`decode` does an upload's bytes.
 
     Raises:
-        ImageError, BlankDrawingError: as :func:`decode`.
+        ImageError, NotADrawingError: as :func:`decode`.
         OSError: the file cannot be read.
     """
     with path.open("rb") as file:

@@ -43,21 +43,15 @@ class EmbeddingCache:
             dim: numbers in an embedding.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        key = hashlib.sha256(f"{encoder}\n{preprocessing}".encode()).hexdigest()[:24]
         self._dim = dim
-        file = folder / f"{key}.sqlite"
+        file = cache_file(folder, encoder, preprocessing)
         try:
             self._database = _open(file)
         except sqlite3.OperationalError:
             raise  # locked, or no room: the file itself is sound
         except sqlite3.DatabaseError:
             # Damaged. It holds nothing that cannot be computed again.
-            for part in (
-                file,
-                file.with_name(f"{file.name}-wal"),
-                file.with_name(f"{file.name}-shm"),
-            ):
-                part.unlink(missing_ok=True)
+            remove_cache(folder, encoder, preprocessing)
             self._database = _open(file)
 
     def __enter__(self) -> Self:
@@ -133,6 +127,19 @@ class EmbeddingCache:
                 for photo_id, vector in items
             ],
         )
+
+
+def cache_file(folder: Path, encoder: str, preprocessing: str) -> Path:
+    """Return where an encoder's embeddings are kept."""
+    key = hashlib.sha256(f"{encoder}\n{preprocessing}".encode()).hexdigest()[:24]
+    return folder / f"{key}.sqlite"
+
+
+def remove_cache(folder: Path, encoder: str, preprocessing: str) -> None:
+    """Delete an encoder's embeddings; they can be computed again."""
+    file = cache_file(folder, encoder, preprocessing)
+    for ending in ("", "-wal", "-shm"):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
 
 
 def forget_everywhere(folder: Path, photo_ids: Iterable[str]) -> None:

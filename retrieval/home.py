@@ -64,6 +64,16 @@ class Home:
         return self.collections / check_collection_name(name)
 
     @property
+    def chosen_encoder(self) -> Path:
+        """Says which encoder serves; not there while it is the one shipped."""
+        return self.root / "encoder.json"
+
+    @property
+    def encoders(self) -> Path:
+        """Checkpoints that serve or served."""
+        return self.root / "encoders"
+
+    @property
     def socket(self) -> Path:
         """Where the worker listens; beside the data unless that path is too long for a socket."""
         beside = self.root / "worker.sock"

@@ -123,5 +123,52 @@ class ChangedPhotos(msgspec.Struct, tag="changed_photos", frozen=True):
     photo_ids: tuple[str, ...]
 
 
+class EncoderHits(msgspec.Struct, frozen=True):
+    """How often an encoder's matches were judged good: a share and its interval, 0 to 1."""
+
+    label: str
+    hit: float
+    low: float
+    high: float
+    judged: int
+
+
+class Hardness(msgspec.Struct, frozen=True):
+    """How often what was drawn was missed: a share and its interval, 0 to 1."""
+
+    title: str
+    miss: float
+    low: float
+    high: float
+    judged: int
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """What is drawn of votes: counts for each of ``days`` (YYYY-MM-DD, in order), and shares.
+
+    ``encoders`` stand in the order of their coming, ``hardest`` with the hardest first.
+    """
+
+    days: tuple[str, ...]
+    good: tuple[int, ...]
+    miss: tuple[int, ...]
+    funny: tuple[int, ...]
+    encoders: tuple[EncoderHits, ...]
+    hardest: tuple[Hardness, ...]
+
+
+class PicturesReply(msgspec.Struct, tag="pictures_reply", frozen=True):
+    """Drawings as PNG and photos as JPEG, in the order asked for; empty where there is none."""
+
+    drawings: tuple[bytes, ...]
+    photos: tuple[bytes, ...]
+
+
+class PlotReply(msgspec.Struct, tag="plot_reply", frozen=True):
+    """A chart as PNG."""
+
+    picture: bytes
+
+
 class Done(msgspec.Struct, tag="done", frozen=True):
     """What was asked for is done, and there is nothing more to say."""

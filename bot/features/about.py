@@ -17,6 +17,7 @@ Draw something, however badly. I find the photos that look most like it.
 
 **Send a drawing** in any of these ways:
 - `/match` with the drawing as a file
+- `/draw`: a page to draw on, here and now
 - mention me in a message that holds it (up to 4 drawings)
 - on anybody's message: *Apps → Find photos*{channel}
 

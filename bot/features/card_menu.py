@@ -1,4 +1,4 @@
-"""What opens behind "More…" on a result card: where its photos are from, and removing one."""
+"""What opens behind "More…" on a result card: where its photos are from, removing, reporting."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ from bot import moderators
 from bot.app import MagicPencil
 from bot.errors import UserError
 from bot.store import drawings
-from bot.store.models import Result
+from bot.store.models import ReportReason, Result
 from bot.ui.more_button import MoreButton
 from bot.ui.safe import SafeLayoutView
 from retrieval.serving.messages import ChangePhotos
 
 log = structlog.get_logger(__name__)
+
+_REPORTS = {
+    ReportReason.DRAWING: "The drawing is not fit for this server",
+    ReportReason.PHOTO: "One of the photos is not",
+    ReportReason.OTHER: "Something else is wrong",
+}
 
 
 class CardMenu(commands.Cog):
@@ -44,20 +50,26 @@ class CardMenu(commands.Cog):
         if await moderators.is_moderator(interaction) and interaction.guild_id is not None:
             own = moderators.own_collection(interaction.guild_id)
             removable = [result for result in card.results if result.collection == own]
-        await interaction.edit_original_response(view=Menu(card.results, removable))
+        in_server = interaction.guild_id is not None
+        menu = Menu(card.results, removable, drawing_id if in_server else None)
+        await interaction.edit_original_response(view=menu)
 
 
 class Menu(SafeLayoutView):
     """The menu of one card."""
 
-    def __init__(self, results: Sequence[Result], removable: Sequence[Result]) -> None:
-        """Lay out the menu."""
+    def __init__(
+        self, results: Sequence[Result], removable: Sequence[Result], reportable: int | None
+    ) -> None:
+        """Lay out the menu: photos that may be removed, the drawing that may be reported."""
         super().__init__(timeout=600)
         container: discord.ui.Container[Menu] = discord.ui.Container()
         lines = "\n".join(_about(result) for result in results)
         container.add_item(discord.ui.TextDisplay(f"### About these photos\n{lines}"))
         if removable:
             container.add_item(discord.ui.ActionRow(_RemoveSelect(removable)))
+        if reportable is not None:
+            container.add_item(discord.ui.ActionRow(_ReportSelect(reportable)))
         self.add_item(container)
 
 
@@ -96,6 +108,27 @@ class _RemoveSelect(discord.ui.Select[Menu]):
             "🗑️ Removed: it is not found any more. For 7 days `/photos removed` can bring it back.",
             ephemeral=True,
         )
+
+
+class _ReportSelect(discord.ui.Select[Menu]):
+    """Tell the moderators of something that should not be here."""
+
+    def __init__(self, drawing_id: int) -> None:
+        super().__init__(
+            placeholder="🚩 Report to the moderators…",
+            options=[
+                discord.SelectOption(label=label, value=reason.value)
+                for reason, label in _REPORTS.items()
+            ],
+        )
+        self._drawing_id = drawing_id
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Report it."""
+        await interaction.response.defer()
+        reason = ReportReason(self.values[0])
+        told = await interaction.client.moderation.report(interaction, self._drawing_id, reason)
+        await interaction.followup.send(told, ephemeral=True)
 
 
 async def setup(bot: MagicPencil) -> None:

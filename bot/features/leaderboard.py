@@ -12,7 +12,7 @@ from bot import exhibits, places
 from bot.app import MagicPencil
 from bot.store import people, standings
 from bot.store.models import Consent
-from bot.store.standings import Deeds, Standing
+from bot.store.standings import Deeds, Entry, Standing
 from bot.ui import titles
 from bot.ui.words import counted
 
@@ -51,12 +51,7 @@ class Leaderboard(commands.Cog):
             mine = await standings.deeds(session, guild.id, interaction.user.id)
             everybody = [standing.user_id for standing in (*artists, *voters)]
             agreed = await people.agreed(session, everybody, Consent.NAMING)
-        argued = [
-            f"{exhibits.tally(entry.counts)} · [{discord.utils.escape_markdown(entry.result.title)[:80]}]"
-            f"({exhibits.card_link(entry.drawing)})"
-            for entry in contested
-            if entry is not None
-        ]
+        argued = [_argued(entry) for entry in contested if entry is not None]
         text = "\n".join(
             [
                 "### 🎨 Artists",
@@ -87,6 +82,11 @@ def _ranking(ranked: Sequence[Standing], agreed: frozenset[int], thing: str) -> 
         name = exhibits.name_of(standing.user_id, agreed)
         lines.append(f"{medal} {name}: {counted(standing.points, thing)}{drawings}")
     return lines or ["Nobody yet."]
+
+
+def _argued(entry: Entry) -> str:
+    title = discord.utils.escape_markdown(entry.result.title)[:80]
+    return f"{exhibits.tally(entry.counts)} · [{title}]({exhibits.card_link(entry.drawing)})"
 
 
 def _own(deeds: Deeds) -> str:

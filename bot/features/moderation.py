@@ -12,6 +12,7 @@ from discord.ext import commands
 
 from bot import erasure, exhibits, moderators
 from bot.app import MagicPencil
+from bot.blocking import refuse_blocked
 from bot.errors import UserError
 from bot.store import drawings, people, reports, server_settings
 from bot.store.models import Drawing, ReportReason
@@ -102,6 +103,7 @@ class Moderation(
         """Bring a member's report to the moderators; returns what the member is told."""
         if interaction.guild_id is None:
             raise app_commands.NoPrivateMessage
+        await refuse_blocked(self.bot, interaction.guild_id, interaction.user.id)
         async with self.bot.store.write() as session:
             card = await drawings.load_card(session, drawing_id)
             if card is None or card.drawing.guild_id != interaction.guild_id:

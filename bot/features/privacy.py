@@ -15,7 +15,7 @@ from discord.ext import commands
 from bot import erasure
 from bot.app import MagicPencil
 from bot.consent_text import TEXTS, VERSION
-from bot.store import added_photos, erasing, people
+from bot.store import added_photos, erasing, hall_posts, people
 from bot.store.erasing import PersonalData
 from bot.store.files import DrawingFiles
 from bot.store.models import Base, Consent
@@ -65,7 +65,8 @@ class Privacy(commands.GroupCog, group_name="privacy", group_description="What i
     async def export(self, interaction: discord.Interaction[MagicPencil]) -> None:
         """Send a zip, to the person alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        data = await self._data(interaction.user.id)
+        async with self.bot.store.read() as session:
+            data = await erasing.of_person(session, interaction.user.id, strokes=True)
         packed, left_out = await asyncio.to_thread(_packed, data, self.bot.drawing_files)
         note = f" {counted(left_out, 'drawing')} did not fit; ask the host." if left_out else ""
         await interaction.edit_original_response(
@@ -113,6 +114,9 @@ class Privacy(commands.GroupCog, group_name="privacy", group_description="What i
         await interaction.response.defer(ephemeral=True, thinking=True)
         async with self.bot.store.write() as session:
             await people.withdraw(session, interaction.user.id, what)
+            posted = await hall_posts.results_of_artist(session, interaction.user.id)
+        for result_id in posted:
+            self.bot.hall.touch(result_id)  # it may name them
         await interaction.edit_original_response(content=f"✅ No {_NAMES[what]} from now on.")
 
     async def _data(self, user_id: int) -> PersonalData:
@@ -164,6 +168,9 @@ class _Agree(SafeView):
         await interaction.response.defer()
         async with interaction.client.store.write() as session:
             await people.agree(session, interaction.user.id, self._what, VERSION)
+            posted = await hall_posts.results_of_artist(session, interaction.user.id)
+        for result_id in posted:
+            interaction.client.hall.touch(result_id)  # it may name them now
         await interaction.edit_original_response(
             content="💛 Thank you. `/privacy opt-out` takes it back.", view=None
         )

@@ -13,6 +13,7 @@ from bot import moderators
 from bot.app import MagicPencil
 from bot.errors import UserError
 from bot.store import server_settings
+from bot.store.hall_posts import VOTES as HALL_VOTES
 from bot.store.models import ServerSettings as Chosen
 from bot.ui.safe import SafeLayoutView
 from bot.ui.words import counted
@@ -24,6 +25,12 @@ _NO_INTENT = (
 )
 _NEEDED = discord.Permissions(view_channel=True, send_messages=True, attach_files=True)
 _MOST_OPTIONS = 25
+_HALL_VOTES = (1, 2, 3, 5, 8, 13)
+_CHANNELS = {
+    "drawing_channel_id": ("drawing channel", "I answer every drawing in {}."),
+    "hall_of_fame_channel_id": ("hall of fame channel", "the hall of fame is {}."),
+    "reports_channel_id": ("reports channel", "members' reports go to {}."),
+}
 
 
 class ServerSettings(commands.Cog):
@@ -87,6 +94,15 @@ class SettingsPanel(SafeLayoutView):
             f"The best and funniest results go there. Now: "
             f"{_channel(chosen.hall_of_fame_channel_id)}",
             _ChannelSelect("hall_of_fame_channel_id", chosen.hall_of_fame_channel_id),
+        )
+        self._container.add_item(
+            discord.ui.ActionRow(_HallVotesSelect(chosen.hall_of_fame_votes or HALL_VOTES))
+        )
+        self._part(
+            "Reports",
+            f"What members report goes there; choose a channel that only moderators see. Now: "
+            f"{_channel(chosen.reports_channel_id)}",
+            _ChannelSelect("reports_channel_id", chosen.reports_channel_id),
         )
         role = chosen.moderator_role_id
         others = f"so does <@&{role}>" if role else "nobody else"
@@ -160,6 +176,28 @@ class _ChannelSelect(discord.ui.ChannelSelect[SettingsPanel]):
         await _save(interaction, note, **{self._setting: channel.id if channel else None})
 
 
+class _HallVotesSelect(discord.ui.Select[SettingsPanel]):
+    """Choose how many votes bring a result into the hall of fame."""
+
+    def __init__(self, chosen: int) -> None:
+        super().__init__(
+            options=[
+                discord.SelectOption(
+                    label=f"from {counted(votes, 'vote')} of one kind, good or funny",
+                    value=str(votes),
+                    default=votes == chosen,
+                )
+                for votes in sorted({*_HALL_VOTES, chosen})
+            ],
+        )
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Store the choice."""
+        votes = int(self.values[0])
+        note = f"✅ Saved: {counted(votes, 'vote')} bring a result there. An artist's own don't."
+        await _save(interaction, note, hall_of_fame_votes=votes)
+
+
 class _RoleSelect(discord.ui.RoleSelect[SettingsPanel]):
     """Choose the moderators' role, or none."""
 
@@ -205,9 +243,9 @@ def _channel(channel_id: int | None) -> str:
 
 
 def _channel_note(interaction: discord.Interaction[Any], setting: str, channel: Any) -> str:
-    what = "drawing" if setting == "drawing_channel_id" else "hall of fame"
+    what, saved = _CHANNELS[setting]
     if channel is None:
-        return f"✅ Saved: there is no {what} channel."
+        return f"✅ Saved: there is no {what}."
     missing = []
     if interaction.guild is not None:
         mine = channel.permissions_for(interaction.guild.me)
@@ -215,9 +253,11 @@ def _channel_note(interaction: discord.Interaction[Any], setting: str, channel: 
     if missing:
         names = ", ".join(f"*{name.replace('_', ' ').title()}*" for name in missing)
         return f"⚠️ Saved, but I still need {names} in <#{channel.id}>."
-    if setting == "drawing_channel_id":
-        return f"✅ Saved: I answer every drawing in <#{channel.id}>."
-    return f"✅ Saved: the hall of fame is <#{channel.id}>."
+    everybody = interaction.guild.default_role if interaction.guild is not None else None
+    public = everybody is not None and channel.permissions_for(everybody).view_channel
+    if setting == "reports_channel_id" and public:
+        return f"⚠️ Saved, but everybody can read <#{channel.id}>, and so what is reported."
+    return f"✅ Saved: {saved.format(f'<#{channel.id}>')}"
 
 
 async def setup(bot: MagicPencil) -> None:

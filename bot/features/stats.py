@@ -63,7 +63,8 @@ def _told(found: ServerStatistics) -> str:
         last = found.encoders[-1]
         lines.append(
             f"Something right for **{last.share:.0%}** of {counted(last.judged, 'judged drawing')} "
-            f"(encoder {last.name}; {last.low:.0%} to {last.high:.0%} with luck taken into account)."
+            f"(encoder {last.name}; with luck taken into account {last.low:.0%} to "
+            f"{last.high:.0%})."
         )
     if found.hardest:
         names = ", ".join(

@@ -1,8 +1,12 @@
-"""Votes on a result card: one tap a vote, counts on the buttons."""
+"""Votes on a result card: one tap a vote, counts on the buttons.
+
+Votes come in bursts, so a card is edited once for all that came while it was edited before.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
 import discord
@@ -10,10 +14,12 @@ import structlog
 from discord.ext import commands
 
 from bot.app import MagicPencil
+from bot.blocking import refuse_blocked
 from bot.errors import UserError
 from bot.store import drawings, votes
+from bot.store.drawings import StoredCard
 from bot.store.models import VoteKind
-from bot.ui.result_card import ResultCard, photo_file
+from bot.ui.result_card import ResultCard, confidence_on, photo_file
 from bot.ui.vote_button import FACES, VoteButton
 
 log = structlog.get_logger(__name__)
@@ -23,15 +29,24 @@ _WORDS = {
     votes.VoteOutcome.CHANGED: "is your vote now. Tap it again to take it back.",
     votes.VoteOutcome.WITHDRAWN: "taken back.",
 }
+_GONE = "This result is gone, so it cannot be voted on any more."
+
+
+class _Turn:
+    """Who shows the counts of one card now, and how many wait to."""
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.waiting = 0
 
 
 class Voting(commands.Cog):
     """Counts votes and shows the counts."""
 
     def __init__(self, bot: MagicPencil) -> None:
-        """Keep a lock for each card that is being voted on."""
+        """Keep a turn for each card that is being voted on."""
         self.bot = bot
-        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
 
     async def cog_load(self) -> None:
         """Make the buttons of all cards work, also of those sent before a restart."""
@@ -43,36 +58,68 @@ class Voting(commands.Cog):
     ) -> None:
         """Count a person's vote on one photo, and show the card with its new counts."""
         await interaction.response.defer()  # acknowledged, however long the database takes
+        outcome = await self._cast(interaction.guild_id, result_id, interaction.user.id, kind)
+        message = interaction.message
+        if message is None:
+            return
         try:
-            async with self.bot.store.write() as session:
-                outcome = await votes.cast(session, result_id, interaction.user.id, kind)
-        except votes.UnknownResultError:
-            raise UserError("This result is gone, so it cannot be voted on any more.") from None
-        log.info("vote", result=result_id, guild=interaction.guild_id, outcome=outcome.value)
-        try:
-            await self._show_counts(interaction, result_id)
+            await self._show_counts(message, result_id, interaction.edit_original_response)
         except discord.HTTPException as error:
             # The vote stands. Old messages may be edited only so often; the person is told.
             log.warning("counts not shown", result=result_id, status=error.status)
             emoji, name = FACES[kind]
             await interaction.followup.send(f"{emoji} {name}: {_WORDS[outcome]}", ephemeral=True)
 
+    async def vote_from_page(
+        self, guild_id: int | None, result_id: int, user_id: int, kind: VoteKind
+    ) -> tuple[votes.VoteOutcome, StoredCard]:
+        """Count a vote that was no tap on a card; the card shows it all the same."""
+        outcome = await self._cast(guild_id, result_id, user_id, kind)
+        async with self.bot.store.read() as session:
+            card = await drawings.card_for_result(session, result_id)
+        if card is None:
+            raise UserError(_GONE)
+        channel_id, message_id = card.drawing.card_channel_id, card.drawing.card_message_id
+        if channel_id is not None and message_id is not None:
+            channel = self.bot.get_partial_messageable(channel_id)
+            try:
+                message = await channel.fetch_message(message_id)
+                await self._show_counts(message, result_id, message.edit)
+            except discord.HTTPException as error:
+                log.warning("counts not shown", result=result_id, status=error.status)
+        return outcome, card
+
+    async def _cast(
+        self, guild_id: int | None, result_id: int, user_id: int, kind: VoteKind
+    ) -> votes.VoteOutcome:
+        await refuse_blocked(self.bot, guild_id, user_id)
+        try:
+            async with self.bot.store.write() as session:
+                outcome = await votes.cast(session, result_id, user_id, kind)
+        except votes.UnknownResultError:
+            raise UserError(_GONE) from None
+        self.bot.hall.touch(result_id)
+        log.info("vote", result=result_id, outcome=outcome.value)
+        return outcome
+
     async def _show_counts(
-        self, interaction: discord.Interaction[MagicPencil], result_id: int
+        self, message: discord.Message, result_id: int, edit: Callable[..., Awaitable[object]]
     ) -> None:
-        message = interaction.message
-        if message is None:
-            return
         # Counts are read and shown under one lock: the newest counts are shown last.
-        lock = self._locks.setdefault(message.id, asyncio.Lock())
-        async with lock:
+        turn = self._turns.setdefault(message.id, _Turn())
+        turn.waiting += 1
+        async with turn.lock:
+            turn.waiting -= 1
+            if turn.waiting:
+                return  # whoever comes last shows them all
             async with self.bot.store.read() as session:
                 card = await drawings.card_for_result(session, result_id)
             if card is None:
                 return
             attached = {attachment.filename for attachment in message.attachments}
             shown = frozenset(r.rank for r in card.results if photo_file(r.rank) in attached)
-            await interaction.edit_original_response(view=ResultCard(card, with_photos=shown))
+            again = ResultCard(card, with_photos=shown, confidence=confidence_on(message))
+            await edit(view=again)
 
 
 async def setup(bot: MagicPencil) -> None:

@@ -5,6 +5,7 @@ The bytes of a drawing are in `files`; what people say of a photo is in `votes`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -47,6 +48,9 @@ async def record(
     content_type: str,
     size_bytes: int,
     results: Sequence[NewResult],
+    strokes: dict[str, Any] | None = None,
+    message_id: int | None = None,
+    age_restricted: bool | None = None,
 ) -> Drawing:
     """Keep a drawing and its results, best first; return it with all ids and its results."""
     drawing = Drawing(
@@ -57,6 +61,9 @@ async def record(
         source=DrawingSource(source),
         content_type=content_type,
         size_bytes=size_bytes,
+        strokes=strokes,
+        message_id=message_id,
+        age_restricted=age_restricted,
         results=[
             Result(
                 rank=rank,

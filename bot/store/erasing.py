@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, undefer
 
 from bot.store.models import (
     AddedPhoto,
@@ -47,10 +47,13 @@ class PersonalData:
     photos: Sequence[AddedPhoto]
 
 
-async def of_person(session: AsyncSession, user_id: int) -> PersonalData:
-    """Return all that is kept of a person's own doing."""
+async def of_person(session: AsyncSession, user_id: int, *, strokes: bool = False) -> PersonalData:
+    """Return all that is kept of a person's own doing, the strokes of drawings if asked for."""
+    drawn = select(Drawing).where(Drawing.author_id == user_id)
+    if strokes:
+        drawn = drawn.options(undefer(Drawing.strokes))
     return PersonalData(
-        (await session.scalars(select(Drawing).where(Drawing.author_id == user_id))).all(),
+        (await session.scalars(drawn)).all(),
         (await session.scalars(select(Vote).where(Vote.user_id == user_id))).all(),
         (await session.scalars(select(GivenConsent).where(GivenConsent.user_id == user_id))).all(),
         (await session.scalars(select(Report).where(Report.reporter_id == user_id))).all(),

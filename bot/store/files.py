@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import tempfile
+import time
 from pathlib import Path
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -47,6 +48,15 @@ class DrawingFiles:
     def read(self, sha256: str) -> bytes:
         """Return the bytes kept under a hash; FileNotFoundError when there are none."""
         return self.path(sha256).read_bytes()
+
+    def older_than(self, seconds: float) -> list[str]:
+        """Return the hashes of the files that were written longer ago than that."""
+        before = time.time() - seconds
+        return [
+            path.name
+            for path in self.root.glob("[0-9a-f][0-9a-f]/*")
+            if _SHA256.fullmatch(path.name) and path.stat().st_mtime < before
+        ]
 
     def delete(self, sha256: str) -> None:
         """Delete what is kept under a hash, if anything is."""

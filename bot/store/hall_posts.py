@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from bot.store.models import Drawing, HallPost, Result
+
+VOTES = 3  # of one kind, good or funny, that bring a result there if moderators chose no number
 
 
 async def of_result(session: AsyncSession, result_id: int) -> HallPost | None:
@@ -19,6 +21,17 @@ async def of_drawings(session: AsyncSession, drawing_ids: Collection[int]) -> Se
         select(HallPost)
         .join(Result, Result.id == HallPost.result_id)
         .where(Result.drawing_id.in_(drawing_ids))
+    )
+    return (await session.scalars(query)).all()
+
+
+async def results_of_artist(session: AsyncSession, user_id: int) -> Sequence[int]:
+    """Return the photos with a post that were found for a person's drawings."""
+    query = (
+        select(Result.id)
+        .join(HallPost, HallPost.result_id == Result.id)
+        .join(Drawing, Drawing.id == Result.drawing_id)
+        .where(Drawing.author_id == user_id)
     )
     return (await session.scalars(query)).all()
 
@@ -38,8 +51,10 @@ async def orphans(session: AsyncSession) -> Sequence[HallPost]:
         .where(
             or_(
                 Result.id.is_(None),
-                Drawing.card_message_id.is_(None),
-                HallPost.message_id.is_(None),
+                and_(
+                    ~HallPost.removed,
+                    or_(Drawing.card_message_id.is_(None), HallPost.message_id.is_(None)),
+                ),
             )
         )
     )
@@ -51,6 +66,10 @@ async def forget(session: AsyncSession, post_ids: Collection[int]) -> None:
     await session.execute(delete(HallPost).where(HallPost.id.in_(post_ids)))
 
 
-async def forget_messages(session: AsyncSession, message_ids: Collection[int]) -> None:
-    """Forget posts whose messages somebody deleted; they are not posted again."""
-    await session.execute(delete(HallPost).where(HallPost.message_id.in_(message_ids)))
+async def removed(session: AsyncSession, message_ids: Collection[int]) -> None:
+    """Remember that somebody deleted the messages of posts: they are not posted again."""
+    await session.execute(
+        update(HallPost)
+        .where(HallPost.message_id.in_(message_ids))
+        .values(removed=True, message_id=None)
+    )

@@ -6,6 +6,7 @@ every Discord id is a BigInteger. A change here needs a migration: `python -m mi
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     JSON,
@@ -60,6 +61,7 @@ class DrawingSource(StrEnum):
     MESSAGE_COMMAND = "message_command"
     MENTION = "mention"
     CHANNEL = "channel"
+    WEB = "draw"
 
 
 class VoteKind(StrEnum):
@@ -163,6 +165,10 @@ class Drawing(Base):
     card_channel_id: Mapped[int | None] = mapped_column(BigInteger)  # the message with the result
     card_message_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
     age_restricted: Mapped[bool | None]  # was the channel, then; None: not known
+    # As drawn on the page, see bot.web.bodies.Sketch; large, and no card needs them.
+    strokes: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), deferred=True, deferred_raiseload=True
+    )
 
     results: Mapped[list["Result"]] = relationship(
         order_by="Result.rank",
@@ -289,7 +295,8 @@ class HallPost(Base):
     guild_id: Mapped[int] = mapped_column(BigInteger)
     channel_id: Mapped[int] = mapped_column(BigInteger)
     message_id: Mapped[int | None] = mapped_column(BigInteger, index=True)  # None: being posted
-    shown: Mapped[str] = mapped_column(String(200))  # what it says, to edit only what changed
+    removed: Mapped[bool] = mapped_column(default=False)  # by somebody, who wants it gone
+    shown: Mapped[str] = mapped_column(String(64))  # SHA-256 of its text, to edit what changed
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
 
 
@@ -304,6 +311,18 @@ class Report(Base):
     reporter_id: Mapped[int] = mapped_column(BigInteger, index=True)
     reason: Mapped[ReportReason]
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class DrawLink(Base):
+    """A link to the drawing page that was opened."""
+
+    __tablename__ = "draw_links"
+
+    nonce: Mapped[str] = mapped_column(String(32), primary_key=True)
+    browser: Mapped[str] = mapped_column(String(64))  # SHA-256 of the cookie that it got, hex
+    opened_at: Mapped[datetime] = mapped_column(default=utcnow)
+    used_at: Mapped[datetime | None]
+    drawing_id: Mapped[int | None]  # what was posted; no reference: both go in their own time
 
 
 class IndexBuild(Base):

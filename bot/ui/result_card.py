@@ -13,11 +13,35 @@ from bot.store.models import Result, VoteKind
 from bot.store.votes import Tally
 from bot.ui.more_button import MoreButton
 from bot.ui.vote_button import VoteButton
+from retrieval.serving.messages import Confidence
 
 DRAWING_FILE = "drawing.png"
 _ACCENT = discord.Colour(0xF2B134)
 _LONGEST_ALT = 1024
 _LONGEST_TEXT = 300
+_HEADING = "### ✏️"
+_SURE = {
+    "sure": "Pretty sure",
+    "guess": "A guess",
+    "lost": "No idea, but here is what came closest",
+}
+
+
+def in_words(confidence: Confidence | None) -> str:
+    """Return the line that says how sure an answer is; empty if nobody knows."""
+    if confidence is None:
+        return ""
+    return f"-# {_SURE[confidence.level]} ({confidence.probability:.0%})"
+
+
+def confidence_on(message: discord.Message) -> str:
+    """Return that line as a card shows it already, so that the card can be made again with it."""
+    for component in message.components:
+        for item in getattr(component, "children", ()):
+            text = getattr(item, "content", "")
+            if text.startswith(_HEADING):
+                return str(text).partition("\n")[2]
+    return ""
 
 
 def photo_file(rank: int) -> str:
@@ -28,18 +52,22 @@ def photo_file(rank: int) -> str:
 class ResultCard(discord.ui.LayoutView):
     """The card of one drawing."""
 
-    def __init__(self, card: StoredCard, *, with_photos: frozenset[int]) -> None:
+    def __init__(
+        self, card: StoredCard, *, with_photos: frozenset[int], confidence: str = ""
+    ) -> None:
         """Lay out a card.
 
         Args:
             card: what is stored of it.
             with_photos: the ranks whose pictures are attached to the message.
+            confidence: how sure the answer is, one line; it is stored in the message alone.
         """
         super().__init__(timeout=None)
         container: discord.ui.Container[ResultCard] = discord.ui.Container(accent_colour=_ACCENT)
         container.add_item(
             discord.ui.TextDisplay(
-                f"### ✏️ What looks most like <@{card.drawing.author_id}>'s drawing?"
+                f"{_HEADING} What looks most like <@{card.drawing.author_id}>'s drawing?"
+                + (f"\n{confidence}" if confidence else "")
             )
         )
         container.add_item(_picture(DRAWING_FILE, "The drawing."))

@@ -5,12 +5,15 @@ Whatever loads torch is imported where it is used, so that ``--help`` answers at
 
 import typer
 
-from retrieval.commands import bench, evaluate, index, match, serve, train
+from retrieval.commands import bench, encoder, evaluate, index, judge, match, serve, train
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(match.match)
 app.add_typer(index.app, name="index")
+app.add_typer(encoder.app, name="encoder")
 app.command()(evaluate.evaluate)
+app.command()(judge.calibrate)
+app.command()(judge.refusals)
 app.command()(train.train)
 app.add_typer(bench.app, name="bench")
 app.command()(serve.worker)

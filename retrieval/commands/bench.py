@@ -83,6 +83,33 @@ def bench_search(
         _print_figures(search.measure(vectors, dim, seed, watch.print), as_json)
 
 
+@app.command("acceptance")
+def bench_acceptance(
+    data: Annotated[
+        Path, typer.Option(help="A folder with sketch/ and photo/, each in folders by category.")
+    ],
+    checkpoint: Annotated[
+        list[Path], typer.Option(help="Another encoder's file, and again for each more.")
+    ],
+    cases: Annotated[int, typer.Option(min=30, help="Judged drawings in each collection.")] = 150,
+    rounds: Annotated[int, typer.Option(min=1, help="Collections for each pair.")] = 3,
+    most: Annotated[int, typer.Option(min=50, help="Drawings of the data that are used.")] = 1000,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Try the rule that accepts encoders: on votes simulated from known categories.
+
+    The encoder that ships is always one of them. Minutes for each encoder; docs/failures.md.
+    """
+    with reported_errors(as_json):
+        from retrieval.bench import acceptance
+
+        found = acceptance.measure(
+            data, [None, *checkpoint], device, cases, rounds, watch.print, most
+        )
+        _print_figures(found, as_json)
+
+
 def _print_figures(found: msgspec.Struct, as_json: bool) -> None:
     if as_json:
         print_json(found)

@@ -19,7 +19,7 @@ DEFAULT_COLLECTION = "shared"
 def load_engine(home: Path, device: str) -> Engine:
     """Load the encoder, which takes some seconds, and say so."""
     with watch.status("Loading the encoder…"):
-        from retrieval.encoder import load_encoder
+        from retrieval import encoders
         from retrieval.serving.engine import Engine
 
-        return Engine(Home(home), load_encoder(None, device))
+        return Engine(Home(home), encoders.load_current(Home(home), device))

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retrieval.commands.judging import judge, print_findings
 from retrieval.console import (
     DeviceOption,
+    HomeOption,
     JsonOption,
     answers,
     print_json,
@@ -16,34 +18,59 @@ from retrieval.console import (
     reported_errors,
     watch,
 )
+from retrieval.home import Home
 
 if TYPE_CHECKING:
-    from retrieval.evaluation import Measurement
+    from retrieval.encoder import Encoder
+    from retrieval.evaluation import Collection, Measurement
 
 
 def evaluate(
+    home: HomeOption,
     sketches: Annotated[
-        Path, typer.Option(help="Drawings, in folders by category: CATEGORY/PHOTO-N.png.")
-    ],
+        Path | None, typer.Option(help="Drawings, in folders by category: CATEGORY/PHOTO-N.png.")
+    ] = None,
     photos: Annotated[
-        Path, typer.Option(help="The photos to search, in folders by category: CATEGORY/PHOTO.jpg.")
-    ],
+        Path | None,
+        typer.Option(help="The photos to search, in folders by category: CATEGORY/PHOTO.jpg."),
+    ] = None,
+    failures: Annotated[
+        Path | None,
+        typer.Option(help="Judge by failure cases instead: what `failures export` wrote."),
+    ] = None,
+    photos_of_file: Annotated[
+        bool,
+        typer.Option(
+            "--photos-of-file", help="With --failures: search only the photos within the file."
+        ),
+    ] = False,
     distractors: Annotated[
         Path | None, typer.Option(help="More photos to search, of other things: never right.")
     ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="Another encoder's file.", show_default="the one shipped")
+        Path | None,
+        typer.Option(help="Another encoder's file.", show_default="the one that serves"),
     ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="A folder to write categories.csv and best-and-worst.png to."),
+        typer.Option(
+            help="A folder for categories.csv and best-and-worst.png; with --failures for "
+            "fixed.png and broken.png."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides what the bootstrap draws.")] = 0,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Samples behind the 95 % intervals; 0: no intervals.")
     ] = 1000,
+    corruptions: Annotated[
+        bool,
+        typer.Option("--corruptions", help="Corrupt the drawings in many ways, instead: how well?"),
+    ] = False,
+    most: Annotated[
+        int, typer.Option(min=1, help="With --corruptions, at most so many drawings.")
+    ] = 150,
     by_similarity: Annotated[
         bool,
         typer.Option(
@@ -57,16 +84,26 @@ def evaluate(
     found, min(R, 200) of R right photos), P@10, hit@1 and hit@5. Recall counts only the very photo
     that was drawn, PHOTO of PHOTO-N.png, for drawings whose photo is there. Both folders may also
     hold the Sketchy Database's tx_000000000000. docs/evaluation.md explains every figure.
+
+    With --failures, drawings that members judged: how many failures are fixed, how many good
+    matches broke, and whether the encoder is better than the one that serves (docs/failures.md).
     """
     with reported_errors(as_json):
+        if failures is not None:
+            _by_failures(Home(home), failures, checkpoint, device, as_json, out, photos_of_file)
+            return
+        if sketches is None or photos is None:
+            raise typer.BadParameter("Give --sketches and --photos, or --failures.")
         with watch.status("Loading the encoder…"):
             from retrieval import evaluation
-            from retrieval.encoder import load_encoder
 
             collection = evaluation.read(sketches, photos, distractors)
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)  # refused before the work, not after it
-            encoder = load_encoder(checkpoint, device)
+            encoder = _load(Home(home), checkpoint, device)
+        if corruptions:
+            measure_robustness(encoder, collection, most, as_json)
+            return
         with progress_bars() as show:
             measured = evaluation.measure(encoder, collection, show, by_similarity=by_similarity)
         intervals = evaluation.bootstrap(measured.scores, measured.labels, bootstrap, seed)
@@ -78,6 +115,43 @@ def evaluate(
             answers.print(evaluation.tables(measured, intervals), highlight=False)
             for line in evaluation.left_out(measured):
                 answers.print(line, highlight=False, soft_wrap=True)  # a path is to be copied
+
+
+def measure_robustness(encoder: Encoder, collection: Collection, most: int, as_json: bool) -> None:
+    """Print how drawings fare that arrive corrupted."""
+    from retrieval.evaluation import robustness
+
+    with progress_bars() as show:
+        rows = robustness.robustness(encoder, collection, most, show)
+    if as_json:
+        print_json({"encoder": encoder.label, "kinds": rows})
+    else:
+        answers.print(robustness.table(rows), highlight=False)
+
+
+def _by_failures(
+    home: Home,
+    failures: Path,
+    checkpoint: Path | None,
+    device: str,
+    as_json: bool,
+    out: Path | None,
+    only_the_file: bool,
+) -> None:
+    with watch.status("Loading the encoders…"):
+        from retrieval import encoders
+
+        incumbent = encoders.load_current(home, device)
+        candidate = _load(home, checkpoint, device) if checkpoint else incumbent
+    found = judge(home, failures, candidate, incumbent, out, only_the_file=only_the_file)
+    print_findings(found, as_json)
+
+
+def _load(home: Home, checkpoint: Path | None, device: str) -> Encoder:
+    from retrieval import encoders
+    from retrieval.encoder import load_encoder
+
+    return load_encoder(checkpoint, device) if checkpoint else encoders.load_current(home, device)
 
 
 def write_evaluation(measured: Measurement, out: Path) -> None:

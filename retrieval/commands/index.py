@@ -100,12 +100,11 @@ def index_status(
     """Say what each collection holds, which generation serves and which are kept."""
     with reported_errors(as_json):
         with watch.status("Looking…"):
-            from retrieval import index
-            from retrieval.encoder import SHIPPED_DIGEST
+            from retrieval import encoders, index
 
             data = Home(home)
             names = [collection] if collection else library.names(data)
-            found = [index.status(data, name, SHIPPED_DIGEST) for name in names]
+            found = [index.status(data, name, encoders.current_digest(data)) for name in names]
         if as_json:
             print_json({"collections": found})
             return
@@ -129,11 +128,12 @@ def index_rollback(
     The photos stay as they are; the next build makes an index of them again.
     """
     with reported_errors(as_json=False):
-        from retrieval import index
+        from retrieval import encoders, index
 
         folder = _known(Home(home), collection)
         if generation is None:
-            earlier = [name for name in index.finished(folder) if name != index.current_id(folder)]
+            known = index.status(Home(home), collection, encoders.current_digest(Home(home)))
+            earlier = [kept.generation for kept in known.kept if not kept.serves]
             if not earlier:
                 fail("unknown_generation", "There is no earlier generation.", as_json=False)
             generation = earlier[0]

@@ -56,6 +56,7 @@ def print_matches(found: Matches, as_json: bool) -> None:
         print_json(
             {
                 "matches": [{key: getattr(item, key) for key in keys} for item in found.matches],
+                "confidence": found.confidence,
                 "generation": found.generation,
                 "encoder": found.encoder,
                 "timings_ms": found.timings_ms,
@@ -66,6 +67,8 @@ def print_matches(found: Matches, as_json: bool) -> None:
     for item in found.matches:
         table.add_row(str(item.rank), escape(item.title), f"{item.score:.3f}", escape(item.photo))
     answers.print(table)
+    if found.confidence is not None:
+        watch.print(f"{found.confidence.level}: {found.confidence.probability:.0%}")
     watch.print(
         f"[dim]generation {found.generation} · {found.encoder} · "
         f"{found.timings_ms['total']:.0f} ms[/]"

@@ -4,6 +4,6 @@ Outside this package only what is named here is used; training alone reaches fur
 """
 
 from retrieval.encoder.checkpoint import EncoderError
-from retrieval.encoder.encoder import SHIPPED_DIGEST, Encoder, load_encoder
+from retrieval.encoder.encoder import SHIPPED_DIGEST, Encoder, load_encoder, shipped
 
-__all__ = ["SHIPPED_DIGEST", "Encoder", "EncoderError", "load_encoder"]
+__all__ = ["SHIPPED_DIGEST", "Encoder", "EncoderError", "load_encoder", "shipped"]

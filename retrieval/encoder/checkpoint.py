@@ -79,8 +79,9 @@ def load(path: Path, digest: str | None = None) -> tuple[SketchPhotoNetwork, Met
     found = hashlib.sha256(data).hexdigest()
     if digest is not None and found != digest:
         raise EncoderError(
-            f"The encoder checkpoint {path.name} is not the one this version was released with "
-            f"(SHA-256 {found[:12]}…, expected {digest[:12]}…). Install Magic Pencil again."
+            f"The encoder checkpoint {path} is not the one that was released or promoted "
+            f"(SHA-256 {found[:12]}…, expected {digest[:12]}…). Install Magic Pencil again, or go "
+            "back with `magic-pencil encoder rollback`."
         )
     try:
         metadata = _metadata(data)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from retrieval import confidence
 from retrieval.encoder import checkpoint, preprocessing
 from retrieval.encoder.checkpoint import EncoderError, Metadata
 from retrieval.encoder.network import SketchPhotoNetwork, fold_batch_norm
@@ -32,7 +33,12 @@ class Encoder:
     """Embed canonical sketches and photos into one space where near means alike."""
 
     def __init__(
-        self, network: SketchPhotoNetwork, metadata: Metadata, digest: str, device: torch.device
+        self,
+        network: SketchPhotoNetwork,
+        metadata: Metadata,
+        digest: str,
+        device: torch.device,
+        path: Path,
     ) -> None:
         fold_batch_norm(network)
         # channels_last halves the time of depthwise convolutions on CPUs.
@@ -49,6 +55,8 @@ class Encoder:
         self.compared = spec.compared
         self.sketch_size = max(trunk.size for trunk in spec.sketch)
         self.photo_size = max(trunk.size for trunk in spec.photo)
+        # What tells how sure its searches are lies beside its weights; see retrieval.confidence.
+        self.calibration = confidence.beside(path)
         self.preprocessing = preprocessing.version(self.sketch_size, self.photo_size)
         self.device = device
 
@@ -92,14 +100,17 @@ def shipped() -> Path:
     return WEIGHTS / f"{SHIPPED}.safetensors"
 
 
-def load_encoder(path: Path | None = None, device: str = "auto") -> Encoder:
+def load_encoder(
+    path: Path | None = None, device: str = "auto", digest: str | None = None
+) -> Encoder:
     """Load an encoder; without a path, the one shipped, whose SHA-256 is pinned here.
 
-    `device` is "auto" (CUDA, else MPS, else CPU) or a torch device name. Raises EncoderError.
+    `device` is "auto" (CUDA, else MPS, else CPU) or a torch device name; a file whose SHA-256 is
+    not `digest` is refused. Raises EncoderError.
     """
-    digest = None if path else SHIPPED_DIGEST
+    digest = digest if path else SHIPPED_DIGEST
     network, metadata, found = checkpoint.load(path or shipped(), digest)
-    return Encoder(network, metadata, found, usable_device(device))
+    return Encoder(network, metadata, found, usable_device(device), path or shipped())
 
 
 def usable_device(name: str) -> torch.device:

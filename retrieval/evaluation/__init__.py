@@ -4,6 +4,9 @@
 reading of folders, the bootstrap and the report. Nothing here trains or serves.
 """
 
+from retrieval.evaluation.failure_pictures import render_changes
+from retrieval.evaluation.failures import GalleryMissingError, evaluate_failures
+from retrieval.evaluation.findings import Findings, findings_document
 from retrieval.evaluation.folders import Collection, Picture, Unreadable, read
 from retrieval.evaluation.intervals import Intervals, bootstrap
 from retrieval.evaluation.measure import Measurement, measure
@@ -32,6 +35,8 @@ __all__ = [
     "CategoryRow",
     "Collection",
     "Embedded",
+    "Findings",
+    "GalleryMissingError",
     "Intervals",
     "Measurement",
     "Picture",
@@ -41,12 +46,15 @@ __all__ = [
     "category_rows",
     "document",
     "evaluate",
+    "evaluate_failures",
+    "findings_document",
     "left_out",
     "measure",
     "rank",
     "rank_as_shown",
     "read",
     "render",
+    "render_changes",
     "tables",
     "write_csv",
 ]

@@ -63,6 +63,17 @@ def bootstrap(scores: Scores, labels: npt.ArrayLike, samples: int, seed: int) ->
     )
 
 
+def share(
+    hits: npt.ArrayLike, of: npt.ArrayLike, samples: int = 1000, seed: int = 0
+) -> tuple[float, float] | None:
+    """Bootstrap a share over drawings: `hits` (n,) of `of` (n,) things each drawing has."""
+    values, counts = (np.asarray(side, np.float64)[:, None] for side in (hits, of))
+    if not counts.sum():
+        return None
+    means = [_means(values, counts, draws) for draws in _draws(len(values), samples, seed)]
+    return _percentiles(np.concatenate(means)[:, 0])
+
+
 def _summed(rows: Floats, groups: Integers, count: int) -> Floats:
     """Sum the rows (n, figures) of each group: (count, figures)."""
     sums = np.zeros((count, rows.shape[1]))

@@ -60,7 +60,7 @@ class Measurement:
 
 
 @dataclass(slots=True)
-class _Read:
+class ReadPictures:
     """Pictures that could be read, each with its embedding (dim,), and the others."""
 
     pictures: list[Picture] = field(default_factory=list)
@@ -91,10 +91,10 @@ def measure(
 
     # Equal scores stand in the gallery's order: a tie with a distractor is not won.
     stock = (*collection.distractors, *collection.photos)
-    gallery = _embed(stock, photo, encoder.embed_photos, "Photos", report)
+    gallery = embed_pictures(stock, photo, encoder.embed_photos, "Photos", report)
     known = {picture.category for picture in gallery.pictures}
     asked = [picture for picture in collection.drawings if picture.category in known]
-    queries = _embed(asked, sketch, encoder.embed_sketches, "Drawings", report)
+    queries = embed_pictures(asked, sketch, encoder.embed_sketches, "Drawings", report)
     unreadable = (*collection.unreadable, *gallery.unreadable, *queries.unreadable)
     if not queries.pictures:
         raise FileNotFoundError(
@@ -117,24 +117,24 @@ def measure(
     )
 
 
-def _embed(
+def embed_pictures(
     pictures: Sequence[Picture],
     prepare: Callable[[Path], Tensor],
     embed: Callable[[Sequence[Tensor]], FloatArray],
     stage: str,
     report: Progress,
-) -> _Read:
+) -> ReadPictures:
     """Read pictures on two threads while the encoder computes on those before them."""
 
     def read(picture: Picture) -> tuple[Picture, Tensor | None, str]:
         try:
             return picture, prepare(picture.path), ""
-        except (images.ImageError, sketches.BlankDrawingError) as error:
+        except (images.ImageError, sketches.NotADrawingError) as error:
             return picture, None, str(error)
         except OSError as error:
             return picture, None, error.strerror or "could not be read"
 
-    found = _Read()
+    found = ReadPictures()
     done = 0
     with readahead.readers() as pool:
         for batch in readahead.batches(read, pictures, pool):
@@ -147,7 +147,7 @@ def _embed(
     return found
 
 
-def _numbered(queries: _Read, gallery: _Read) -> tuple[Embedded, Embedded]:
+def _numbered(queries: ReadPictures, gallery: ReadPictures) -> tuple[Embedded, Embedded]:
     """Give categories and photos numbers; distractors get none."""
     categories = sorted({picture.category for picture in gallery.pictures if picture.category})
     labels = {category: number for number, category in enumerate(categories)}
@@ -157,7 +157,7 @@ def _numbered(queries: _Read, gallery: _Read) -> tuple[Embedded, Embedded]:
         if picture.category is not None
     }
 
-    def embedded(side: _Read) -> Embedded:
+    def embedded(side: ReadPictures) -> Embedded:
         return Embedded(
             np.stack(side.vectors),
             [labels.get(picture.category or "", UNKNOWN) for picture in side.pictures],

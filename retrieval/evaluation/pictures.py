@@ -43,7 +43,7 @@ def render(measurement: Measurement) -> Image.Image:
     """Draw the chosen drawings, a row each with its first photos; returns an RGB image.
 
     Raises:
-        OSError, ImageError, BlankDrawingError: a file has changed since it was measured.
+        OSError, ImageError, NotADrawingError: a file has changed since it was measured.
     """
     parts = [
         (title, rows)

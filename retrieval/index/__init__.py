@@ -2,15 +2,17 @@
 
 A *generation* is a folder that never changes once it is published: the FAISS index, what is known
 of each photo in it, and a manifest with counts, the encoder's digest and the SHA-256 of every file.
-``CURRENT`` names the one that serves. Nothing here knows how an embedding is made.
+A pointer names the one that serves for an encoder. Nothing here knows how an embedding is made.
 """
 
 from retrieval.index.build import (
     BuildCancelledError,
     Embedder,
     NoPhotosError,
+    Stock,
     Wishes,
     build,
+    embed,
 )
 from retrieval.index.generation import (
     EncoderMismatchError,
@@ -25,13 +27,14 @@ from retrieval.index.publish import (
     cancel,
     current_id,
     finished,
+    forget,
     mark_erased,
     open_current,
     read_manifest,
     roll_back,
 )
 from retrieval.index.records import IndexedPhoto
-from retrieval.index.status import status, verify
+from retrieval.index.status import check_ready, size_of, status, verify
 
 __all__ = [
     "BuildCancelledError",
@@ -45,15 +48,20 @@ __all__ = [
     "IndexedPhoto",
     "Manifest",
     "NoPhotosError",
+    "Stock",
     "Wishes",
     "build",
     "cancel",
+    "check_ready",
     "current_id",
+    "embed",
     "finished",
+    "forget",
     "mark_erased",
     "open_current",
     "read_manifest",
     "roll_back",
+    "size_of",
     "status",
     "verify",
 ]

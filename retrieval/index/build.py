@@ -1,6 +1,6 @@
 """Build a collection's next generation: read, encode what is new, write beside, verify, publish.
 
-A build may be killed at any line: until ``CURRENT`` is swapped the old generation serves, and what
+A build may be killed at any line: until the pointer is swapped the old generation serves, and what
 is left half-made is cleared away by the next build.
 """
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import msgspec
+import numpy as np
 from PIL import Image
 
 from retrieval import images, library, likeness, photos, readahead, steps, thumbnails
@@ -80,9 +81,11 @@ class Wishes:
     Args:
         full: encode every photo again, as if none were known.
         asked: gives embeddings of drawings (n, dim) to measure an index with, if it is not exact.
+        staged: another encoder serves meanwhile, so nothing of its is let go of.
     """
 
     full: bool = False
+    staged: bool = False
     asked: Callable[[], FloatArray | None] = lambda: None
 
 
@@ -109,18 +112,19 @@ def build(
     collection = library.find(home, name)
     source = Path(collection.source)
     with publish.build_lock(home.collection(name)):
+        began = time.time()
         steps.reach("build begun")
+        publish.adopt(home.collection(name))
         publish.tidy(home.collection(name))
         steps.reach("leftovers removed")
-        publish.note_erased(home.collection(name))
         if not source.is_dir():
             raise NoPhotosError(f"The folder of {name}, {source}, is not there.")
         with EmbeddingCache(
             home.embeddings, embedder.digest, embedder.preprocessing, embedder.dim
         ) as cache:
-            work = _Build(home, name, embedder, report, wishes or Wishes(), cache)
+            work = _Build(home, name, embedder, report, wishes or Wishes(), cache, began)
             found = _find_photos(source, cache, report)
-            work.encode(found)
+            work.encode(found, lambda: publish.cancelled(home.collection(name)))
             _describe(source, found)
             if not found.photos and collection.by != "moderators":
                 bad = len(found.unreadable)
@@ -129,6 +133,33 @@ def build(
             done = work.publish(found)
     report(Progress("publishing", 1, 1))
     return msgspec.structs.replace(done, seconds=round(time.monotonic() - started, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The photos of a collection's folder as they are now: ids, embeddings (n, dim), files."""
+
+    ids: list[str]
+    vectors: FloatArray
+    files: dict[str, Path]
+
+
+def embed(home: Home, name: str, embedder: Embedder, report: Report) -> Stock:
+    """Embed the photos of a collection, as a build does, without building anything.
+
+    What a build embeds later comes from the cache. Raises UnknownCollectionError.
+    """
+    source = Path(library.find(home, name).source)
+    with EmbeddingCache(
+        home.embeddings, embedder.digest, embedder.preprocessing, embedder.dim
+    ) as cache:
+        found = _find_photos(source, cache, report)
+        _Build(home, name, embedder, report, Wishes(), cache, 0.0).encode(found, lambda: False)
+        ids = list(found.files)
+        vectors = np.zeros((len(ids), embedder.dim), np.float32)
+        for row, photo_id in enumerate(ids):
+            vectors[row] = cache.vector(photo_id)
+    return Stock(ids, vectors, {photo_id: file.path for photo_id, file in found.files.items()})
 
 
 def _find_photos(source: Path, cache: EmbeddingCache, report: Report) -> _Found:
@@ -169,12 +200,13 @@ class _Build:
     report: Report
     wishes: Wishes
     cache: EmbeddingCache
+    began: float
 
     @property
     def folder(self) -> Path:
         return self.home.collection(self.name)
 
-    def encode(self, found: _Found) -> None:
+    def encode(self, found: _Found, cancelled: Callable[[], bool]) -> None:
         """Fill the cache; photos that cannot be read move to ``found.unreadable``."""
         todo = [
             (photo_id, file)
@@ -198,7 +230,7 @@ class _Build:
                     steps.reach("batch encoded")
                 done += len(batch)
                 self.report(Progress("encoding", done, len(todo)))
-                if publish.cancelled(self.folder):
+                if cancelled():
                     raise BuildCancelledError("The build was cancelled; the old index serves on.")
 
     def _read(self, item: tuple[str, PhotoFile]) -> _Prepared:
@@ -215,7 +247,7 @@ class _Build:
 
     def publish(self, found: _Found) -> BuildReport:
         """Publish what was found, if it is not what serves already."""
-        before = _previous(self.folder)
+        before = _previous(self.folder, self.embedder.digest)
         changes = _Changes.between(before, found.photos)
         usable = before if before and _is_of(before, self.embedder) else None
         if not found.photos:
@@ -228,7 +260,8 @@ class _Build:
             made = self._assemble(found, usable, changes)
             steps.reach("index made")
             generation = self._write(found, made)
-        publish.let_go_of_erased(self.folder)
+        if not self.wishes.staged:
+            publish.let_go_of_erased(self.folder, self.embedder.digest, self.began)
         return BuildReport(
             collection=self.name,
             generation=generation,
@@ -256,7 +289,7 @@ class _Build:
         manifest = Manifest(
             generation=publish.new_generation_id(),
             collection=self.name,
-            created=time.time(),
+            created=self.began,  # what was erased later may still be in it
             photos=len(found.photos),
             dim=self.embedder.dim,
             structure=made.structure,
@@ -311,10 +344,10 @@ class _Changes:
         return bool(self.added or self.edited or self.removed)
 
 
-def _previous(folder: Path) -> Generation | None:
+def _previous(folder: Path, encoder: str) -> Generation | None:
     """Open the generation that serves; a damaged one counts as none."""
     try:
-        return publish.open_current(folder)
+        return publish.open_current(folder, encoder)
     except GenerationError:
         return None
 

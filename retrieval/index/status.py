@@ -23,9 +23,9 @@ def status(home: Home, name: str, encoder: str) -> CollectionStatus:
     """Say what one collection holds; ``encoder`` is the digest that its index should be of."""
     folder = home.collection(name)
     building = publish.building(folder)
-    kept = _kept(folder)
+    kept = _kept(folder, encoder)
     try:
-        manifest = publish.read_manifest(folder)
+        manifest = publish.read_manifest(folder, encoder)
     except GenerationError as error:
         problem = str(error)
         return CollectionStatus(name, building=building, kept=kept, problem=problem, damaged=True)
@@ -44,6 +44,26 @@ def status(home: Home, name: str, encoder: str) -> CollectionStatus:
         building=building,
         kept=kept,
         problem="It was built by another encoder; rebuild it." if mismatch else None,
+    )
+
+
+def check_ready(folder: Path, encoder: str) -> None:
+    """Read what serves a collection for an encoder byte by byte, if the collection has photos.
+
+    Raises:
+        GenerationError: it is not there, damaged, or another encoder's.
+    """
+    found = publish.open_current(folder, encoder)
+    if found is not None and found.manifest.encoder != encoder:
+        raise GenerationError(f"{folder.name} has no index of that encoder yet.")
+
+
+def size_of(folder: Path, encoder: str) -> int:
+    """Return how many bytes an encoder's generations of a collection take."""
+    return sum(
+        _size(publish.generations_folder(folder) / name)
+        for name in publish.finished(folder)
+        if (about := publish.about(folder, name)) and about.encoder == encoder
     )
 
 
@@ -71,14 +91,16 @@ def describe(structure: Structure) -> str:
     )
 
 
-def _kept(folder: Path) -> tuple[KeptGeneration, ...]:
+def _kept(folder: Path, encoder: str) -> tuple[KeptGeneration, ...]:
     found = []
     with contextlib.suppress(GenerationError):
-        serving = publish.current_id(folder)
+        serving = publish.current_id(folder, encoder)
         for generation in publish.finished(folder):
             with contextlib.suppress(GenerationError):  # damaged: nothing to go back to
                 file = publish.generations_folder(folder) / generation / MANIFEST_FILE
                 about = read_manifest_file(file)
+                if about.encoder != encoder and generation != serving:
+                    continue  # another encoder's: nothing that this one could go back to
                 found.append(
                     KeptGeneration(
                         generation,

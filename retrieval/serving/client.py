@@ -24,7 +24,10 @@ from retrieval.reports import (
     ChangedPhotos,
     Done,
     PhotoPage,
+    PicturesReply,
+    PlotReply,
     Progress,
+    Statistics,
     VerifyReport,
 )
 from retrieval.serving import messages
@@ -45,10 +48,13 @@ from retrieval.serving.messages import (
     ListPhotos,
     Match,
     Matches,
+    Pictures,
+    Plot,
     Reply,
     ReplyBody,
     Request,
     RollBack,
+    Showing,
     Status,
     Verify,
 )
@@ -63,7 +69,7 @@ _CONNECT_PAUSE = 0.05
 _CRASHES_REMEMBERED = 256
 _CRASHES_ALLOWED = 2
 
-Asked = Match | Build | Status | Health | Curating | Keeping
+Asked = Match | Build | Status | Health | Curating | Keeping | Showing
 _Answer = TypeVar("_Answer")
 
 
@@ -163,6 +169,16 @@ class RetrievalClient:
     async def list_photos(self, asked: ListPhotos) -> PhotoPage:
         """List some of a collection's photos. Raises RetrievalError."""
         return await self._ask_once(asked, MATCH_SECONDS, PhotoPage)
+
+    async def pictures(
+        self, drawings: tuple[bytes, ...], photos: tuple[str, ...], side: int
+    ) -> PicturesReply:
+        """Make uploads harmless to show, and fetch photos' thumbnails. Raises RetrievalError."""
+        return await self._ask_once(Pictures(drawings, photos, side), MATCH_SECONDS, PicturesReply)
+
+    async def plot(self, statistics: Statistics) -> bytes:
+        """Draw the chart of statistics; returns a PNG. Raises RetrievalError."""
+        return (await self._ask_once(Plot(statistics), MATCH_SECONDS, PlotReply)).picture
 
     async def health(self) -> HealthReport:
         """Ask how the worker is. Raises RetrievalError."""

@@ -6,10 +6,11 @@ Nothing here needs the encoder. A change to the photos is found by the next buil
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from retrieval import embeddings, images, index, library, thumbnails
+from retrieval import drawings, embeddings, images, index, library, plots, thumbnails
 from retrieval.curation import (
     KEPT_SECONDS,
     Curation,
@@ -26,6 +27,8 @@ from retrieval.reports import (
     Done,
     ListedPhoto,
     PhotoPage,
+    PicturesReply,
+    PlotReply,
     VerifyReport,
 )
 from retrieval.serving.errors import RetrievalError
@@ -37,15 +40,19 @@ from retrieval.serving.messages import (
     EditPhoto,
     Keeping,
     ListPhotos,
+    Pictures,
+    Plot,
     ReplyBody,
     RollBack,
+    Showing,
     Verify,
 )
 
 MAX_PAGE: Final = 25
+_PHOTO_ID: Final = re.compile(r"[0-9a-f]{64}")
 
 
-def curate(home: Home, request: Curating | Keeping) -> ReplyBody:
+def curate(home: Home, request: Curating | Keeping | Showing) -> ReplyBody:
     """Do what was asked.
 
     Raises:
@@ -146,6 +153,33 @@ def _verify(home: Home, asked: Verify) -> VerifyReport:
     return index.verify(home, asked.collection)
 
 
+def _pictures(home: Home, asked: Pictures) -> PicturesReply:
+    return PicturesReply(
+        tuple(_harmless(drawing, asked.side) for drawing in asked.drawings),
+        tuple(_thumbnail(home, photo_id) for photo_id in asked.photos),
+    )
+
+
+def _harmless(upload: bytes, side: int) -> bytes:
+    try:
+        return images.encode_png(drawings.flattened(images.decode(upload)), side)
+    except images.ImageError:
+        return b""
+
+
+def _thumbnail(home: Home, photo_id: str) -> bytes:
+    if not _PHOTO_ID.fullmatch(photo_id):  # it becomes a path
+        return b""
+    try:
+        return thumbnails.read(home, photo_id, None)
+    except OSError:
+        return b""
+
+
+def _plot(_: Home, asked: Plot) -> PlotReply:
+    return PlotReply(plots.draw(asked.statistics))
+
+
 _DOING: Final[dict[type, Callable[[Home, Any], ReplyBody]]] = {
     AddPhoto: _add,
     EditPhoto: _edit,
@@ -154,4 +188,6 @@ _DOING: Final[dict[type, Callable[[Home, Any], ReplyBody]]] = {
     CancelBuild: _cancel,
     RollBack: _roll_back,
     Verify: _verify,
+    Pictures: _pictures,
+    Plot: _plot,
 }

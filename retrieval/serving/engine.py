@@ -17,13 +17,13 @@ import faiss
 import numpy as np
 from torch import Tensor
 
-from retrieval import drawings, images, index, library, ranking, sketches, thumbnails
+from retrieval import confidence, drawings, images, index, library, ranking, sketches, thumbnails
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder
 from retrieval.home import Home
 from retrieval.reports import BuildReport, CollectionStatus, Progress
 from retrieval.serving.errors import RetrievalError
-from retrieval.serving.messages import MatchedPhoto, Matches
+from retrieval.serving.messages import Confidence, MatchedPhoto, Matches
 
 # The drawing as the result card shows it.
 DRAWING_SIDE = 720
@@ -46,6 +46,7 @@ class Engine:
         """Keep the encoder; indexes are opened when they are first asked for."""
         self.home = home
         self.encoder = encoder
+        self._calibration = confidence.load(encoder.calibration, encoder.digest)
         self._open: dict[str, index.Generation] = {}
         self._opening = threading.Lock()
         # Embeddings of the last drawings: what an index that is not exact is measured with.
@@ -73,15 +74,15 @@ class Engine:
         """Decode and canonicalise an upload.
 
         Raises:
-            RetrievalError: it is not a picture that we read, or nothing is drawn on it.
+            RetrievalError: it is not a picture that we read, or no drawing.
         """
         started = time.perf_counter()
         try:
             decoded = drawings.decode(drawing)
         except images.ImageError as error:
             raise RetrievalError(error.reason, str(error)) from error
-        except sketches.BlankDrawingError as error:
-            raise RetrievalError("blank", str(error)) from error
+        except sketches.NotADrawingError as error:
+            raise RetrievalError(error.reason, str(error)) from error
         network_input = self.encoder.prepare_sketch(decoded.sketch)
         shown = images.encode_png(decoded.flattened(), DRAWING_SIDE)
         return PreparedDrawing(network_input, shown, _milliseconds(started))
@@ -102,6 +103,7 @@ class Engine:
         started = time.perf_counter()
         self._asked.append(vector)
         opened = self._generations(collections)
+        first_found: list[FloatArray] = []
         found: dict[str, tuple[index.Generation, index.Hit]] = {}
 
         def nearest(query: FloatArray, count: int) -> ranking.Neighbours[str]:
@@ -111,7 +113,10 @@ class Engine:
             for of, hit in hits:
                 near.setdefault(hit.photo.photo_id, hit.vector)
                 found.setdefault(hit.photo.photo_id, (of, hit))
-            return ranking.Neighbours(list(near), np.stack(list(near.values())))
+            neighbours = ranking.Neighbours(list(near), np.stack(list(near.values())))
+            if query is vector:
+                first_found.append(neighbours.vectors)
+            return neighbours
 
         ranked = [found[key] for key in ranking.order(vector, nearest, k, self.encoder.compared)]
         search_ms = _milliseconds(started)
@@ -121,6 +126,7 @@ class Engine:
         )
         return Matches(
             matches=matches,
+            confidence=self._confidence(vector, first_found[0]) if matches else None,
             drawing=prepared.shown,
             generation="+".join(generation.manifest.generation for generation in opened),
             encoder=self.encoder_label,
@@ -132,6 +138,14 @@ class Engine:
             },
         )
 
+    def _confidence(self, vector: FloatArray, pool: FloatArray) -> Confidence | None:
+        """Say how sure a search is, None if the encoder was never calibrated."""
+        if self._calibration is None or len(pool) < confidence.LEAST:
+            return None
+        figures = confidence.figures(vector, pool, self.encoder.compared)
+        probability = float(self._calibration.probability(figures))
+        return Confidence(confidence.level(probability), round(probability, 3))
+
     def build(
         self,
         collection: str,
@@ -139,6 +153,7 @@ class Engine:
         embedder: index.Embedder | None = None,
         *,
         full: bool = False,
+        staged: bool = False,
     ) -> BuildReport:
         """Build and publish a collection's next generation (see :func:`retrieval.index.build`).
 
@@ -146,7 +161,7 @@ class Engine:
             RetrievalError: it cannot be built; the old generation serves on.
         """
         try:
-            with_wishes = index.Wishes(full=full, asked=self._drawings_asked)
+            with_wishes = index.Wishes(full=full, staged=staged, asked=self._drawings_asked)
             return index.build(self.home, collection, embedder or self.encoder, report, with_wishes)
         except index.BuildRunningError as error:
             raise RetrievalError("build_running", str(error)) from error
@@ -158,6 +173,14 @@ class Engine:
             raise RetrievalError("no_photos", str(error)) from error
         except library.UnknownCollectionError as error:
             raise RetrievalError("unknown_collection", str(error)) from error
+
+    def lacks(self, collection: str) -> bool:
+        """Say whether a collection can be searched, but not with this encoder."""
+        try:
+            manifest = index.read_manifest(self.home.collection(collection), self.encoder.digest)
+        except index.GenerationError:
+            return True
+        return manifest is not None and manifest.encoder != self.encoder.digest
 
     def _drawings_asked(self) -> FloatArray | None:
         asked = list(self._asked)
@@ -188,13 +211,13 @@ class Engine:
     def _current(self, name: str) -> index.Generation | None:
         """Return the generation that serves, opened anew when another one was published."""
         folder = self.home.collection(name)
-        current = index.current_id(folder)
+        current = index.current_id(folder, self.encoder.digest)
         with self._opening:
             generation = self._open.get(name)
             if current is None:
                 return None
             if generation is None or generation.manifest.generation != current:
-                generation = index.open_current(folder)
+                generation = index.open_current(folder, self.encoder.digest)
                 if generation is None:
                     return None
                 self._open[name] = generation

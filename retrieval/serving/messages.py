@@ -7,7 +7,7 @@ Plain data, encoded as MessagePack by msgspec. A change that an old peer cannot 
 from __future__ import annotations
 
 import time
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,11 +18,14 @@ from retrieval.reports import (
     CollectionStatus,
     Done,
     PhotoPage,
+    PicturesReply,
+    PlotReply,
     Progress,
+    Statistics,
     VerifyReport,
 )
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 FailureCode = Literal[
     "not_an_image",  # the bytes are no picture that we read
@@ -31,6 +34,9 @@ FailureCode = Literal[
     "damaged",  # cut off or corrupt
     "empty",  # no bytes
     "blank",  # a picture with nothing drawn on it
+    "photo",  # a photo instead of a drawing
+    "text",  # a page of writing
+    "noise",  # nothing but noise
     "no_index",  # none of the collections has been built
     "other_encoder",  # the index was built by another encoder
     "bad_index",  # the index on disk is damaged
@@ -126,6 +132,24 @@ class ListPhotos(msgspec.Struct, tag="list_photos", frozen=True):
     pictures: bool = True
 
 
+class Pictures(msgspec.Struct, tag="pictures", frozen=True):
+    """Ask for pictures to be shown or given away: uploads made harmless, photos by their ids.
+
+    Drawings come back as PNG, upright, flattened as a result card shows them, without metadata and
+    at most ``side`` pixels; photos as their thumbnails.
+    """
+
+    drawings: tuple[bytes, ...]
+    photos: tuple[str, ...]
+    side: Annotated[int, msgspec.Meta(ge=16, le=2048)]
+
+
+class Plot(msgspec.Struct, tag="plot", frozen=True):
+    """Ask for the chart of statistics."""
+
+    statistics: Statistics
+
+
 class Status(msgspec.Struct, tag="status", frozen=True):
     """Ask what the collections hold and which generations serve; of none given, of all."""
 
@@ -138,6 +162,7 @@ class Health(msgspec.Struct, tag="health", frozen=True):
 
 Curating = AddPhoto | EditPhoto | ChangePhotos | ListPhotos
 Keeping = CancelBuild | RollBack | Verify
+Showing = Pictures | Plot
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -145,7 +170,7 @@ class Request(msgspec.Struct, frozen=True):
 
     id: int
     deadline: float
-    body: Match | Build | Status | Health | Curating | Keeping
+    body: Match | Build | Status | Health | Curating | Keeping | Showing
     protocol: int = PROTOCOL
 
 
@@ -162,10 +187,24 @@ class MatchedPhoto(msgspec.Struct, frozen=True):
     thumbnail: bytes
 
 
+class Confidence(msgspec.Struct, frozen=True):
+    """How sure an answer is.
+
+    ``probability`` is that of one of the first five photos showing what was drawn.
+    """
+
+    level: Literal["sure", "guess", "lost"]
+    probability: float
+
+
 class Matches(msgspec.Struct, tag="matches", frozen=True):
-    """The answer to Match. ``drawing`` is the upload as a bounded PNG without metadata."""
+    """The answer to Match. ``drawing`` is the upload as a bounded PNG without metadata.
+
+    ``confidence`` is None where the encoder was never calibrated.
+    """
 
     matches: tuple[MatchedPhoto, ...]
+    confidence: Confidence | None
     drawing: bytes
     generation: str
     encoder: str
@@ -210,6 +249,8 @@ ReplyBody = (
     | PhotoPage
     | ChangedPhotos
     | VerifyReport
+    | PicturesReply
+    | PlotReply
     | Done
     | Failure
 )

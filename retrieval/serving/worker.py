@@ -1,7 +1,8 @@
 """Answers requests with one encoder and its indexes; knows nothing of sockets.
 
 A drawing is decoded in a small pool of threads, encoded in a batch with others, and searched for; a
-build runs in a thread of its own and hands its photos to the same encoder.
+build runs in a thread of its own and hands its photos to the same encoder. When the home chooses
+another encoder it is loaded beside this one, and takes over between two drawings.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import structlog
 
-from retrieval import readahead
+from retrieval import library, readahead
 from retrieval.curation import kept_collections
 from retrieval.embeddings import FloatArray
 from retrieval.home import CollectionNameError, Home
@@ -39,6 +40,7 @@ from retrieval.serving.messages import (
     Request,
     Status,
 )
+from retrieval.serving.turns import Gate, Serving, stamp
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,6 +54,8 @@ MAX_MATCHES_AT_ONCE = 128
 MAX_K = 20
 _PREPARERS = 2
 _EXPIRE_SECONDS = 3600
+_LOOK_SECONDS = 1.0  # between two looks at which encoder is chosen
+_AGAIN_SECONDS = 10.0  # after it could not be changed
 
 Send = Callable[[ReplyBody], None]
 _Argument = TypeVar("_Argument")
@@ -65,39 +69,99 @@ class Worker:
         """Remember what to load; :meth:`load` does it."""
         self._home = home
         self._device = device
-        self._engine: asyncio.Future[Engine] = asyncio.get_running_loop().create_future()
-        self._batcher: Batcher | None = None
+        self._serving: asyncio.Future[Serving] = asyncio.get_running_loop().create_future()
+        self._gate = Gate()
+        self._stamp = (0, 0)
         self._preparers = ThreadPoolExecutor(_PREPARERS, thread_name_prefix="drawing")
         self._builders = ThreadPoolExecutor(
             2, thread_name_prefix="build", initializer=readahead.step_back
         )
         self._started = time.monotonic()
-        self._upkeep: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._matching = 0
         self._answered = 0
         self._seconds_each = 0.05  # a running mean, for telling how long the queue is
 
     async def load(self) -> None:
         """Load the encoder; drawings that came before wait for this."""
+        self._serving.set_result(await self._begin())
+        for task in (self._look_after(), self._watch()):
+            self._keep(asyncio.create_task(task))
+
+    async def _begin(self) -> Serving:
+        """Load the encoder that the home has chosen."""
+        self._stamp = stamp(self._home)
         encoder, engine = await asyncio.to_thread(_load, self._home, self._device)
-        self._batcher = Batcher(encoder.embed_sketches, encoder.embed_photos)
-        self._batcher.start()
-        self._engine.set_result(engine)
+        batcher = Batcher(encoder.embed_sketches, encoder.embed_photos)
+        batcher.start()
         log.info("encoder loaded", encoder=encoder.name, device=str(encoder.device))
-        self._upkeep = asyncio.create_task(self._look_after())
+        return Serving(engine, batcher)
+
+    def _keep(self, task: asyncio.Task[_Result]) -> asyncio.Task[_Result]:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _watch(self) -> None:
+        """Change the encoder when the home has chosen another; a failure is tried again."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if stamp(self._home) == self._stamp:
+                continue
+            try:
+                await self._change()
+            except Exception as error:
+                self._stamp = (-1, -1)
+                log.warning("encoder not changed", reason=str(error), kind=type(error).__name__)
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _change(self) -> None:
+        """Let the chosen encoder take over; whoever is being answered is not disturbed."""
+        new = await self._begin()
+        old = self._serving.result()
+        try:
+            await self._catch_up(new)  # may take long: the old one answers and builds meanwhile
+            async with self._gate.alone():
+                # No build is between the photos as they are now and the index that takes over.
+                await self._catch_up(new)
+                self._serving = asyncio.get_running_loop().create_future()
+                self._serving.set_result(new)
+        except BaseException:
+            await new.batcher.stop()
+            raise
+        log.info("encoder changed", encoder=new.engine.encoder_label)
+        while old.users:  # noqa: ASYNC110 - a few milliseconds, once
+            await asyncio.sleep(0.02)
+        await old.batcher.stop()
+        await self._index_kept()
+
+    async def _catch_up(self, new: Serving) -> None:
+        """Bring what moderators change up to date for an encoder, and what it has no index of."""
+        kept = set(await asyncio.to_thread(lambda: list(kept_collections(self._home))))
+        for name in await asyncio.to_thread(library.names, self._home):
+            if name in kept:
+                await self._build_with(new, Build(name), lambda _: None, staged=True)
+            elif await asyncio.to_thread(new.engine.lacks, name):
+                try:
+                    await self._build_with(new, Build(name), lambda _: None, staged=True)
+                except (RetrievalError, OSError) as error:
+                    log.warning("collection not indexed", collection=name, reason=str(error))
+
+    async def _index_kept(self) -> None:
+        for name in await asyncio.to_thread(lambda: list(kept_collections(self._home))):
+            try:
+                await self._build(Build(name), lambda _: None)
+            except RetrievalError as error:
+                log.warning("index not brought up to date", collection=name, reason=str(error))
+            except Exception:  # whatever is wrong with one, the others and the photos go on
+                log.exception("index not brought up to date", collection=name)
 
     async def _look_after(self) -> None:
         """Index what was changed when we last stopped; then and every hour, let removed photos go.
 
         A photo that was taken away in the moment of a crash must not be found any more.
         """
-        for name in await asyncio.to_thread(lambda: list(kept_collections(self._home))):
-            try:
-                await self._build(self._engine.result(), Build(name), lambda _: None)
-            except RetrievalError as error:
-                log.warning("index not brought up to date", collection=name, reason=str(error))
-            except Exception:  # whatever is wrong with one, the others and the photos go on
-                log.exception("index not brought up to date", collection=name)
+        await self._index_kept()
         while True:
             try:
                 if gone := await asyncio.to_thread(expire, self._home):
@@ -108,10 +172,10 @@ class Worker:
 
     async def close(self) -> None:
         """Stop the encoder's thread and the pools."""
-        if self._upkeep is not None:
-            self._upkeep.cancel()
-        if self._batcher is not None:
-            await self._batcher.stop()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._serving.done():
+            await self._serving.result().batcher.stop()
         self._preparers.shutdown(wait=False, cancel_futures=True)
         self._builders.shutdown(wait=False, cancel_futures=True)
 
@@ -126,14 +190,16 @@ class Worker:
                 send(self._health())
             else:
                 async with asyncio.timeout(messages.remaining(request.deadline)):
-                    engine = await asyncio.shield(self._engine)
+                    serving = await asyncio.shield(self._serving)
+                engine = serving.engine
                 if isinstance(body, Match):
-                    send(await self._admit(engine, body, request.deadline))
+                    with serving.used():
+                        send(await self._admit(serving, body, request.deadline))
                 elif isinstance(body, Status):
                     found = await asyncio.to_thread(engine.status, body.collections)
                     send(Collections(found, engine.encoder_label))
                 elif isinstance(body, Build):
-                    await self._build(engine, body, send)
+                    await self._build(body, send)
                 else:
                     send(await asyncio.to_thread(curate, self._home, body))
         except TimeoutError:
@@ -150,30 +216,30 @@ class Worker:
             log.exception("request failed", incident=incident, kind=type(body).__name__)
             send(Failure("internal", incident))
 
-    async def _admit(self, engine: Engine, request: Match, deadline: float) -> Matches:
+    async def _admit(self, serving: Serving, request: Match, deadline: float) -> Matches:
         if self._matching >= MAX_MATCHES_AT_ONCE:
             wait = round(self._matching * self._seconds_each, 1)
             raise RetrievalError("busy", "Too many drawings are waiting.", max(1.0, wait))
         self._matching += 1
         started = time.monotonic()
         try:
-            return await self._match(engine, request, deadline)
+            return await self._match(serving, request, deadline)
         finally:
             each = (time.monotonic() - started) / self._matching
             self._seconds_each += 0.1 * (each - self._seconds_each)
             self._matching -= 1
             self._answered += 1
 
-    async def _match(self, engine: Engine, request: Match, deadline: float) -> Matches:
+    async def _match(self, serving: Serving, request: Match, deadline: float) -> Matches:
         loop = asyncio.get_running_loop()
-        assert self._batcher is not None  # noqa: S101 - load() made it before the engine
+        engine, batcher = serving.engine, serving.batcher
         # Deadlines are looked at again where the thread takes the work up: it may have waited.
-        with self._batcher.expecting():
+        with batcher.expecting():
             prepared = await loop.run_in_executor(
                 self._preparers, partial(_in_time, deadline, engine.prepare, request.drawing)
             )
             started = time.perf_counter()
-            vector = await self._batcher.embed_drawing(prepared.network_input, deadline)
+            vector = await batcher.embed_drawing(prepared.network_input, deadline)
         encode_ms = round((time.perf_counter() - started) * 1000, 2)
         k = max(1, min(request.k, MAX_K))
         return await loop.run_in_executor(
@@ -181,32 +247,43 @@ class Worker:
             partial(engine.search, prepared, vector, request.collections, k, encode_ms),
         )
 
-    async def _build(self, engine: Engine, request: Build, send: Send) -> None:
+    async def _build(self, request: Build, send: Send) -> None:
+        """Build with the encoder that serves; goes on if its caller has gone."""
+
+        async def run() -> None:
+            async with self._gate.shared():
+                await self._build_with(self._serving.result(), request, send)
+
+        await asyncio.shield(self._keep(asyncio.create_task(run())))
+
+    async def _build_with(
+        self, serving: Serving, request: Build, send: Send, *, staged: bool = False
+    ) -> None:
         loop = asyncio.get_running_loop()
-        assert self._batcher is not None  # noqa: S101 - load() made it before the engine
-        embedder = _SharedEncoder(engine.encoder, self._batcher, loop)
+        engine = serving.engine
+        embedder = _SharedEncoder(engine.encoder, serving.batcher, loop)
 
         def report(progress: Progress) -> None:
             loop.call_soon_threadsafe(send, progress)
 
+        build = partial(engine.build, request.collection, report, embedder)
         done = await loop.run_in_executor(
-            self._builders,
-            partial(engine.build, request.collection, report, embedder, full=request.full),
+            self._builders, partial(build, full=request.full, staged=staged)
         )
         log.info("index built", collection=done.collection, generation=done.generation)
         send(done)
 
     def _health(self) -> HealthReport:
-        ready = self._engine.done()
-        encoder = self._engine.result() if ready else None
+        serving = self._serving.result() if self._serving.done() else None
+        engine = serving.engine if serving else None
         return HealthReport(
-            ready=ready,
-            device=str(encoder.encoder.device) if encoder else self._device,
-            encoder=encoder.encoder_label if encoder else "",
+            ready=serving is not None,
+            device=str(engine.encoder.device) if engine else self._device,
+            encoder=engine.encoder_label if engine else "",
             queued=self._matching,
-            queue_age=round(self._batcher.queue_age, 3) if self._batcher else 0.0,
+            queue_age=round(serving.batcher.queue_age, 3) if serving else 0.0,
             answered=self._answered,
-            batches=self._batcher.batches if self._batcher else 0,
+            batches=serving.batcher.batches if serving else 0,
             uptime=round(time.monotonic() - self._started, 1),
         )
 
@@ -214,13 +291,13 @@ class Worker:
 def _load(home: Home, device: str) -> tuple[Encoder, Engine]:
     import torch  # noqa: PLC0415 - takes seconds
 
-    from retrieval.encoder import load_encoder  # noqa: PLC0415
+    from retrieval import encoders  # noqa: PLC0415
     from retrieval.serving.engine import Engine  # noqa: PLC0415
 
     # Measured on 2 cores: one thread encodes a drawing in 26 ms, two in 24 ms alone and in 160 ms
     # and more beside other work. The other cores read uploads and keep the bot awake.
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
-    encoder = load_encoder(None, device)
+    encoder = encoders.load_current(home, device)
     return encoder, Engine(home, encoder)
 
 

@@ -25,17 +25,21 @@ PATIENCE = 60_000  # milliseconds
 
 
 @contextmanager
-def _demo(home: Path, photos: Path) -> Iterator[str]:
-    """Run the demo until it prints its address; stop it as Ctrl+C does."""
+def _demo(home: Path, photos: Path) -> Iterator[tuple[str, str]]:
+    """Run the demo until it prints its two addresses; stop it as Ctrl+C does."""
     command = [sys.executable, "-m", "bot.cli", "demo", "--photos", str(photos), "--port", "0"]
     environment = os.environ | {"MAGIC_PENCIL_HOME": str(home), "COLUMNS": "200"}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
     )
     try:
+        printed = ""
         for line in process.stdout:
-            if found := re.search(r"http://127\.0\.0\.1\S+", line):
-                yield found.group()
+            printed += line
+            if found := re.search(
+                r"(http://127\.0\.0\.1\S+/)\s.*?(http://127\S+#\S+)", printed, re.S
+            ):
+                yield found.group(1), found.group(2)
                 break
         else:
             pytest.fail("the demo printed no address")
@@ -75,7 +79,7 @@ async def test_match_vote_rebuild_and_find_the_votes_again_after_a_restart(
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = await browser.new_page(viewport={"width": 1000, "height": 1400})
-        with _demo(home, pictures) as url:
+        with _demo(home, pictures) as (_, url):
             await page.goto(url)
             await _command(page, "match", fish)
             funny = page.get_by_role("button", name="Funny")
@@ -87,13 +91,43 @@ async def test_match_vote_rebuild_and_find_the_votes_again_after_a_restart(
             await expect(page.get_by_text("Funny · 2")).to_be_visible(timeout=PATIENCE)
             await page.select_option("#viewer-picker", label="Olu (moderator)")
             await _command(page, "photos add", fish)
-            await expect(page.get_by_text("They can be found now").last).to_be_visible(
+            await expect(page.get_by_text("It can be found now").last).to_be_visible(
                 timeout=PATIENCE
             )
             await _command(page, "index rebuild")
             await expect(page.get_by_text("1 photo indexed").last).to_be_visible(timeout=PATIENCE)
-        with _demo(home, pictures) as url:
+        with _demo(home, pictures) as (_, url):
             await page.goto("about:blank")
             await page.goto(url)
             await expect(page.get_by_text("Funny · 2")).to_be_visible(timeout=PATIENCE)
+        await browser.close()
+
+
+@pytest.mark.timeout(300)
+async def test_draw_post_and_vote_on_the_page_that_the_demo_opens_with(tmp_path, pictures):
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = await browser.new_page()
+        with _demo(tmp_path / "home", pictures) as (draw, channel):
+            discord = await browser.new_page()
+            await discord.goto(channel)
+            for cards in (1, 2):  # a visit is a new link, as often as one likes
+                await page.goto(draw)
+                await expect(page.locator("body")).to_have_attribute("data-state", "drawing")
+                box = await page.locator("#ink").bounding_box()
+                await page.mouse.move(box["x"] + 100, box["y"] + 100)
+                await page.mouse.down()
+                await page.mouse.move(box["x"] + 300, box["y"] + 250 + 40 * cards, steps=8)
+                await page.mouse.up()
+                await expect(page.locator("#photos img")).to_have_count(5, timeout=PATIENCE)
+                await page.get_by_role("button", name="Post it in #drawings").click()
+                await page.get_by_role("button", name="Funny:").first.click(timeout=PATIENCE)
+                vote = page.get_by_role("button", name="Funny:").first
+                await expect(vote).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
+                seen = discord.get_by_role("button", name="Funny · 1")
+                await expect(seen).to_have_count(cards, timeout=PATIENCE)
+                await expect(page.get_by_role("link", name="See it")).to_have_attribute(
+                    "href", channel
+                )
+                await expect(page.get_by_role("link", name="Draw another")).to_be_visible()
         await browser.close()

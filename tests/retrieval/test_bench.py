@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from bot.cli import app
 from retrieval.bench import encode
 from retrieval.encoder import Encoder
 from retrieval.sketches import CanonicalSketch
+from tests.conftest import shared_data
+from tests.retrieval.test_encoders import noised
+
+__all__ = ["noised"]  # a fixture
 
 KEYS = {"sketch_over_bare", "photo_over_bare", "sketch_ms_median"}
 
@@ -92,3 +97,37 @@ def test_search_prints_its_figures_and_its_peers_as_json(vectors: int, factory: 
     peers = found["peers"]
     assert set(peers) == {"IndexFlatIP", "usearch (HNSW, half precision)"}
     assert peers["IndexFlatIP"]["recall_at_10"] == 1
+
+
+def test_acceptance_tells_a_damaged_encoder_from_the_one_that_ships(
+    noised: Path, tmp_path: Path
+) -> None:
+    data = shared_data()
+    if data is None:
+        pytest.skip("no data here")
+    for kind, count in (("sketch", 12), ("photo", 8)):
+        for category in sorted((data / "sketchy-mini" / kind).iterdir())[::20]:
+            (tmp_path / kind / category.name).mkdir(parents=True)
+            for file in sorted(category.iterdir())[:count]:
+                shutil.copy(file, tmp_path / kind / category.name)
+    result = CliRunner().invoke(
+        app,
+        [
+            *("bench", "acceptance", "--json", "--data", str(tmp_path)),
+            *("--checkpoint", str(noised), "--cases", "60", "--rounds", "1", "--device", "cpu"),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    better, worse = sorted(found["pairs"], key=lambda pair: -pair["truth"])
+    assert better["truth"] > 0.05
+    assert worse["truth"] < 0
+    assert better["estimate"] > 0 > worse["estimate"]
+    assert (found["accepted_worse"], found["refused_better"]) == (0, 0)
+
+
+def test_acceptance_without_data_says_so(tmp_path: Path) -> None:
+    words = ["bench", "acceptance", "--data", str(tmp_path / "x"), "--checkpoint", str(tmp_path)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "Error" in result.output

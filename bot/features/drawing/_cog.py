@@ -8,11 +8,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import errors, uploads
+from bot import errors, places, uploads
 from bot.app import MagicPencil
+from bot.blocking import refuse_blocked
 from bot.errors import UserError
-from bot.features.drawing._answer import Answer, Origin, answer
-from bot.store import drawings, server_settings
+from bot.features.drawing._answer import Origin, Picture, answer, remember
+from bot.store import server_settings
 from bot.store.models import DrawingSource
 
 _NO_DRAWING = (
@@ -48,7 +49,12 @@ class Drawing(commands.Cog):
         self, interaction: discord.Interaction[MagicPencil], drawing: discord.Attachment
     ) -> None:
         """Answer the drawing that came with the command."""
-        origin = _origin_of(interaction, interaction.user.id, DrawingSource.SLASH)
+        origin = Origin(
+            interaction.user.id,
+            *_place_of(interaction),
+            DrawingSource.SLASH,
+            places.is_age_restricted(interaction.channel),
+        )
         await self._answer_interaction(interaction, [drawing], origin)
 
     async def _on_find_photos(
@@ -58,7 +64,13 @@ class Drawing(commands.Cog):
         if not pictures:
             raise UserError(_NO_DRAWING)
         # The drawing is its author's, whoever asked what it looks like.
-        origin = _origin_of(interaction, message.author.id, DrawingSource.MESSAGE_COMMAND)
+        origin = Origin(
+            message.author.id,
+            *_place_of(interaction),
+            DrawingSource.MESSAGE_COMMAND,
+            places.is_age_restricted(interaction.channel),
+            message.id,
+        )
         await self._answer_interaction(interaction, pictures, origin)
 
     async def _answer_interaction(
@@ -70,13 +82,14 @@ class Drawing(commands.Cog):
         """Acknowledge, then answer each drawing with a message of its own."""
         for attachment in attachments[:1]:
             uploads.check(attachment)  # what can be refused at once never shows "thinking…"
+        await refuse_blocked(self.bot, origin.guild_id, interaction.user.id)
         await interaction.response.defer(thinking=True)
         shown = 0
         message: discord.Message
         failures: list[Exception] = []
         for attachment in attachments[: uploads.MAX_DRAWINGS]:
             try:
-                ready = await answer(self.bot, attachment, origin)
+                ready = await answer(self.bot, await Picture.of(attachment), origin)
                 if shown:
                     message = await interaction.followup.send(
                         view=ready.card, files=ready.files, wait=True
@@ -86,7 +99,7 @@ class Drawing(commands.Cog):
                         view=ready.card, attachments=ready.files
                     )
                 shown += 1
-                await self._remember(ready, message)
+                await remember(self.bot, ready, message)
             except Exception as error:
                 failures.append(error)
         if len(attachments) > uploads.MAX_DRAWINGS:
@@ -126,28 +139,29 @@ class Drawing(commands.Cog):
     async def _answer_message(self, message: discord.Message, source: DrawingSource) -> None:
         pictures = [item for item in message.attachments if uploads.looks_like_picture(item)]
         guild_id = message.guild.id if message.guild else None
-        origin = Origin(message.author.id, guild_id, message.channel.id, source)
+        origin = Origin(
+            message.author.id,
+            guild_id,
+            message.channel.id,
+            source,
+            places.is_age_restricted(message.channel),
+            message.id,
+        )
         await message.channel.typing()
         for attachment in (pictures or message.attachments)[: uploads.MAX_DRAWINGS]:
             try:
-                ready = await answer(self.bot, attachment, origin)
+                ready = await answer(self.bot, await Picture.of(attachment), origin)
                 sent = await message.reply(view=ready.card, files=ready.files, mention_author=False)
-                await self._remember(ready, sent)
+                await remember(self.bot, ready, sent)
             except Exception as error:
                 await errors.tell_author(message, error)
         if len(pictures) > uploads.MAX_DRAWINGS:
             await errors.tell_author(message, UserError(_TOO_MANY))
 
-    async def _remember(self, ready: Answer, message: discord.Message) -> None:
-        async with self.bot.store.write() as session:
-            await drawings.attach_card(session, ready.drawing_id, message.channel.id, message.id)
 
-
-def _origin_of(
-    interaction: discord.Interaction[MagicPencil], author_id: int, source: DrawingSource
-) -> Origin:
+def _place_of(interaction: discord.Interaction[MagicPencil]) -> tuple[int | None, int]:
     assert interaction.channel_id is not None  # noqa: S101 - commands have a channel
-    return Origin(author_id, interaction.guild_id, interaction.channel_id, source)
+    return interaction.guild_id, interaction.channel_id
 
 
 async def setup(bot: MagicPencil) -> None:

@@ -67,8 +67,7 @@ class Failures(
                     "the host exports all with `magic-pencil failures export`."
                 )
             await interaction.edit_original_response(
-                content=f"📦 {counted(exported.cases, 'drawing')}: "
-                f"{counted(exported.failed, 'failure')}, {exported.right:,} right.{note}",
+                content=f"📦 {failure_export.told(exported)}{note}",
                 attachments=[discord.File(file)],
             )
 

@@ -43,7 +43,9 @@ async def show(interaction: discord.Interaction[MagicPencil], place: Place) -> N
         place = replace(place, page=max(0, min(place.page, total - 1)))
         found = await failures.page(session, guild_id, place.note, place.page, 1)
     if not found:
-        await interaction.edit_original_response(view=FailurePage(place, 0, None, []), attachments=[])
+        await interaction.edit_original_response(
+            view=FailurePage(place, 0, None, []), attachments=[]
+        )
         return
     files = await exhibits.pictures(bot, found[0].drawing, found[0].result.photo_id)
     view = FailurePage(place, total, found[0], files)
@@ -64,13 +66,16 @@ class FailurePage(SafeLayoutView):
         which = f" · {NOTES[place.note]}" if place.note else ""
         container.add_item(discord.ui.TextDisplay(f"### 🔍 Failures{which}{number}"))
         if failure is None:
-            container.add_item(discord.ui.TextDisplay(
-                "None. A photo is one when votes make it 95 % sure that most people call it a "
-                "miss: three of three do, or six of seven."
-            ))
+            container.add_item(
+                discord.ui.TextDisplay(
+                    "None. A photo is one when votes make it 95 % sure that most people call it a "
+                    "miss: three of three do, or six of seven."
+                )
+            )
         else:
             if files:
-                container.add_item(exhibits.gallery(files, failure.result.title))
+                names = [file.filename for file in files]
+                container.add_item(exhibits.gallery(names, failure.result.title))
             container.add_item(discord.ui.TextDisplay(_about(failure)))
             container.add_item(discord.ui.ActionRow(_NotesSelect(failure)))
         self.add_item(container)

@@ -58,7 +58,7 @@ class HallOfFame(commands.Cog):
     async def _gone(self, message_ids: list[int]) -> None:
         async with self.bot.store.write() as session:
             await erasing.cards_deleted(session, message_ids)
-            await hall_posts.forget_messages(session, message_ids)
+            await hall_posts.removed(session, message_ids)
         await self.posts.take_down()
 
 

@@ -64,7 +64,8 @@ async def show(interaction: discord.Interaction[MagicPencil], place: Place, aske
         return
     files = await exhibits.pictures(bot, entry.drawing, entry.result.photo_id)
     text = _about(entry, await exhibits.artist_of(bot, entry.drawing))
-    gallery = exhibits.gallery(files, entry.result.title) if files else None
+    names = [file.filename for file in files]
+    gallery = exhibits.gallery(names, entry.result.title) if names else None
     view = HallPage(place, len(ids), asker, text, gallery)
     await interaction.edit_original_response(view=view, attachments=files)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -23,7 +25,6 @@ from retrieval.serving.errors import RetrievalError
 
 log = structlog.get_logger(__name__)
 
-VOTES = 3  # of one kind, good or funny, where moderators chose no number
 _PAUSE = 2.0  # seconds in which votes are gathered
 
 
@@ -67,8 +68,8 @@ class HallPosts:
                 return
             chosen = await server_settings.get(session, entry.drawing.guild_id)
             post = await hall_posts.of_result(session, result_id)
-        needed = chosen.hall_of_fame_votes or VOTES
-        if post is not None and post.message_id is not None:
+        needed = chosen.hall_of_fame_votes or hall_posts.VOTES
+        if post is not None and not post.removed:
             await self._edit(entry, post)
         elif post is None and max(entry.counts.good, entry.counts.funny) >= needed:
             channel = self._hall(entry, chosen.hall_of_fame_channel_id)
@@ -85,18 +86,20 @@ class HallPosts:
     async def _post(self, entry: Entry, channel: Any) -> None:
         files = await exhibits.pictures(self._bot, entry.drawing, entry.result.photo_id)
         text = await self._text(entry)
-        guild_id, shown = channel.guild.id, exhibits.tally(entry.counts)
+        guild_id = channel.guild.id
         post = HallPost(
             result_id=entry.result.id,
             guild_id=guild_id,
             channel_id=channel.id,
-            shown=shown,
+            removed=False,
+            shown=_digest(text),
             created_at=utcnow(),
         )
         async with self._bot.store.write() as session:
             session.add(post)  # first: whoever else looks now finds it
         try:
-            message = await channel.send(view=PostView(entry, text, files), files=files)
+            names = [file.filename for file in files]
+            message = await channel.send(view=PostView(entry, text, names), files=files)
         except discord.HTTPException:
             async with self._bot.store.write() as session:
                 await hall_posts.forget(session, [post.id])
@@ -107,17 +110,15 @@ class HallPosts:
         log.info("posted to the hall of fame", guild=guild_id, result=entry.result.id)
 
     async def _edit(self, entry: Entry, post: HallPost) -> None:
-        shown = exhibits.tally(entry.counts)
-        if shown == post.shown or post.message_id is None:
+        text = await self._text(entry)
+        if _digest(text) == post.shown or post.message_id is None:
             return
-        message = self._bot.get_partial_messageable(post.channel_id).get_partial_message(
-            post.message_id
-        )
-        names = [discord.File(b"", name) for name in ()]
-        view = PostView(entry, await self._text(entry), names)
+        channel = self._bot.get_partial_messageable(post.channel_id)
         with contextlib.suppress(discord.NotFound):
-            await message.edit(view=view)
-        post.shown = shown
+            message = await channel.fetch_message(post.message_id)
+            names = [attachment.filename for attachment in message.attachments]
+            await message.edit(view=PostView(entry, text, names))
+        post.shown = _digest(text)
         async with self._bot.store.write() as session:
             await hall_posts.save(session, post)
 
@@ -143,15 +144,20 @@ class HallPosts:
                 await hall_posts.forget(session, [post.id])
 
 
+def _digest(text: str) -> str:
+    """Tell texts apart without keeping the names in them."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class PostView(discord.ui.LayoutView):
     """One post: drawing and photo, its votes, its artist, the way to its card."""
 
-    def __init__(self, entry: Entry, text: str, files: list[discord.File]) -> None:
-        """Lay out a post."""
+    def __init__(self, entry: Entry, text: str, names: Sequence[str]) -> None:
+        """Lay out a post of attached pictures."""
         super().__init__(timeout=None)
         container: discord.ui.Container[PostView] = discord.ui.Container(accent_colour=0xF2B134)
-        if files:
-            container.add_item(exhibits.gallery(files, entry.result.title))
+        if names:
+            container.add_item(exhibits.gallery(names, entry.result.title))
         container.add_item(discord.ui.TextDisplay(text))
         self.add_item(container)
         self.stop()

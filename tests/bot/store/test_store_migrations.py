@@ -34,6 +34,7 @@ ALLOWED = {
     "consent": "training",
     "note": "orientation",
     "reason": "photo",
+    "strokes": {},
 }
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.store.drawings import StoredCard
 from bot.store.models import Drawing, Result, VoteKind
-from bot.ui.result_card import ResultCard
+from bot.ui.result_card import ResultCard, in_words
+from retrieval.serving.messages import Confidence
 
 
 def _card(title: str = "A cat", credit: str = "Ann", ranks: int = 5) -> StoredCard:
@@ -44,3 +45,15 @@ def test_a_photo_whose_file_is_gone_is_still_named_and_voted_on():
 
 async def test_the_card_is_not_kept_by_discord_py():
     assert ResultCard(_card(), with_photos=frozenset()).is_finished()
+
+
+def test_the_card_says_how_sure_it_is_without_one_component_more():
+    said = in_words(Confidence("lost", 0.21))
+    assert said == "-# No idea, but here is what came closest (21%)"
+    plain, told = (
+        ResultCard(_card("x" * 200, "y" * 200), with_photos=frozenset(range(1, 6)), confidence=text)
+        for text in ("", said)
+    )
+    assert told.total_children_count == plain.total_children_count <= 40
+    assert said in told.to_components()[0]["components"][0]["content"]
+    assert in_words(None) == ""

@@ -61,7 +61,7 @@ def test_a_tampered_shipped_checkpoint_is_refused(
     data[-1000] ^= 1
     (tmp_path / f"{encoder.SHIPPED}.safetensors").write_bytes(data)
     monkeypatch.setattr(encoder, "WEIGHTS", tmp_path)
-    with pytest.raises(EncoderError, match="not the one this version was released with"):
+    with pytest.raises(EncoderError, match="not the one that was released or promoted"):
         load_encoder(device="cpu")
 
 

@@ -450,7 +450,8 @@ def test_a_collection_that_nobody_made_is_unknown(home):
 @pytest.mark.parametrize("damage", [b"", b"\0" * 24, b"\xff\xfe", b"gone", b"../generations/{}"])
 def test_a_build_mends_an_index_whose_pointer_is_damaged(home, damage):
     generation = build(home).generation.encode()
-    (home.collection(NAME) / "CURRENT").write_bytes(damage.replace(b"{}", generation))
+    (pointer,) = (home.collection(NAME) / "serving").iterdir()
+    pointer.write_bytes(damage.replace(b"{}", generation))
     with pytest.raises(index.GenerationError):
         index.open_current(home.collection(NAME))
     assert index.status(home, NAME, "c" * 64).problem

@@ -17,7 +17,7 @@ from retrieval.serving.errors import RetrievalError
 from retrieval.serving.framing import FrameReader, frame
 from retrieval.serving.messages import Failure, HealthReport, Match, Matches, Reply, Request
 
-NOTHING = Matches((), b"", "g", "e", {})
+NOTHING = Matches((), None, b"", "g", "e", {})
 HEALTH = HealthReport(True, "cpu", "e", 0, 0.0, 0, 0, 1.0)
 
 Answer = Callable[[Request], list[bytes]]
@@ -105,7 +105,7 @@ async def test_answers_find_their_callers_in_whatever_order_they_come(client, so
         if len(held) < 10:
             return [told(Request(999, 0, messages.Health()), HEALTH)]  # for nobody
         return [
-            told(one, Matches((), one.body.drawing, "", "", {}))
+            told(one, Matches((), None, one.body.drawing, "", "", {}))
             for one in reversed(held)
         ]  # fmt: skip
 

@@ -7,6 +7,7 @@ import os
 import time
 
 import pytest
+from PIL import Image
 
 from retrieval import index, library, thumbnails
 from retrieval.curation import KEPT_SECONDS
@@ -21,9 +22,11 @@ from retrieval.serving.messages import (
     ChangePhotos,
     EditPhoto,
     ListPhotos,
+    Pictures,
     RollBack,
     Verify,
 )
+from tests import drawings
 from tests.conftest import paint
 
 OWN = "server-1"
@@ -127,3 +130,34 @@ def test_what_cannot_be_done_is_refused_with_a_code(home, pictures):
     assert code(home, RollBack(OWN, "20990101T000000Z-000000")) == "unknown_generation"
     assert curate(home, Verify(OWN)).checked == 0
     assert sum(1 for _ in pictures.iterdir()) == 13  # nothing of the host's was touched
+
+
+def test_uploads_come_back_harmless_and_photos_by_their_ids(home):
+    photo_id = add(home, 1)
+    curate(home, ListPhotos(OWN))  # makes the thumbnail
+    chalk = Image.new("RGBA", (300, 200))
+    chalk.paste("white", (50, 50, 250, 60))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "a secret"  # lies on its side
+    told = []
+    for image, options in ((chalk, {}), (paint(1, 300).crop((0, 0, 300, 200)), {"exif": exif})):
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", **options)
+        told.append(buffer.getvalue())
+    (home.root / "x.jpg").write_bytes(b"not a thumbnail")
+    asked = Pictures((*told, b"no picture", b""), (photo_id, "f" * 64, "../../../x"), 128)
+    found = curate(home, asked)
+    dark, upright = (Image.open(io.BytesIO(data)) for data in found.drawings[:2])
+    assert (dark.format, dark.mode, max(dark.size)) == ("PNG", "RGB", 128)
+    assert dark.getpixel((0, 0)) == (0, 0, 0)  # white chalk is shown on black
+    assert upright.size == (85, 128)
+    assert b"secret" not in found.drawings[1]
+    assert found.drawings[2:] == (b"", b"")
+    assert found.photos[0].startswith(b"\xff\xd8")
+    assert found.photos[1:] == (b"", b"")
+
+
+def test_a_drawing_is_given_away_as_the_result_card_shows_it(home, encoder: Encoder):
+    upload = drawings.render_png("fish")
+    shown = Engine(home, encoder).prepare(upload).shown
+    assert curate(home, Pictures((upload,), (), 720)).drawings == (shown,)

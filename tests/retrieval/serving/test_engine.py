@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrieval import images, library, photos, ranking, sketches
+from retrieval import images, index, library, photos, ranking, sketches
 from retrieval.home import CollectionNameError, Home
 from retrieval.serving.engine import DRAWING_SIDE, Engine
 from retrieval.serving.errors import RetrievalError
@@ -158,7 +158,7 @@ def test_an_index_published_by_another_process_is_searched_from_then_on(
 
 def edit_manifest(home: Home, **changes: object) -> None:
     folder = home.collection("shared")
-    serving = (folder / "CURRENT").read_text().strip()
+    serving = index.current_id(folder)
     building.edit_manifest(folder / "generations" / serving / "manifest.json", **changes)
 
 

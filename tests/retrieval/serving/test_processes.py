@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from retrieval import library
-from retrieval.reports import BuildReport, Progress
+from retrieval.reports import BuildReport, Progress, Statistics
 from retrieval.serving import messages
 from retrieval.serving import supervisor as supervisor_module
 from retrieval.serving.client import RetrievalClient
@@ -137,6 +137,15 @@ async def test_errors_come_over_the_wire_with_their_codes(client, worker, tmp_pa
     with pytest.raises(RetrievalError, match="no photo") as caught:
         _ = [step async for step in client.build("empty")]
     assert caught.value.code == "no_photos"
+
+
+async def test_pictures_and_the_chart_come_over_the_wire(client, engine):
+    (match,) = (await client.match(FISH, ("shared",), k=1)).matches
+    found = await client.pictures((FISH, b"?"), (match.photo_id, "0" * 64), side=720)
+    assert found.drawings == (engine.prepare(FISH).shown, b"")
+    assert found.photos == (match.thumbnail, b"")
+    picture = await client.plot(Statistics((), (), (), (), (), ()))
+    assert picture.startswith(b"\x89PNG")
 
 
 async def test_a_deadline_in_the_past_is_answered_as_such_and_nothing_is_encoded(client):

@@ -1,13 +1,13 @@
 """Votes that teach: hall of fame, consents, failure notes, blocked members and reports.
 
-Revision 0003, after 0002.
+Revision 0004, after 0003.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision: str | None = "0002"
+revision = "0004"
+down_revision: str | None = "0003"
 branch_labels = None
 depends_on = None
 
@@ -62,7 +62,8 @@ def upgrade() -> None:
         sa.Column("guild_id", sa.BigInteger(), nullable=False),
         sa.Column("channel_id", sa.BigInteger(), nullable=False),
         sa.Column("message_id", sa.BigInteger(), nullable=True),
-        sa.Column("shown", sa.String(length=200), nullable=False),
+        sa.Column("removed", sa.Boolean(), nullable=False),
+        sa.Column("shown", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["result_id"],
@@ -116,8 +117,8 @@ def downgrade() -> None:
         op.drop_index(op.f(f"ix_drawings_{'_'.join(columns)}"), "drawings")
     for column in ("age_restricted", "message_id"):
         op.drop_column("drawings", column)
-    for table in ("reports", "hall_posts", "failure_notes", "blocked_members", "consents"):
-        op.drop_table(table)
+    for name in ("reports", "hall_posts", "failure_notes", "blocked_members", "consents"):
+        op.drop_table(name)
 
 
 def _one_of(name: str, *values: str) -> sa.Enum:
