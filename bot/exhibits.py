@@ -54,7 +54,8 @@ def about(drawing: Drawing, result: Result, counts: Counts, artist: str) -> str:
 def tally(counts: Counts) -> str:
     """Write votes as the buttons' faces with numbers, those nobody gave left out."""
     numbers = {VoteKind.GOOD: counts.good, VoteKind.MISS: counts.miss, VoteKind.FUNNY: counts.funny}
-    return " · ".join(f"{FACES[kind][0]} {number:,}" for kind, number in numbers.items() if number)
+    given = [f"{FACES[kind][0]} {number:,}" for kind, number in numbers.items() if number]
+    return " · ".join(given) or "no votes"
 
 
 def card_link(drawing: Drawing) -> str | None:

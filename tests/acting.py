@@ -94,7 +94,8 @@ def parts(message: Any) -> Iterator[dict[str, Any]]:
             yield component
             yield from walk(component.get("components", []))
 
-    yield from walk(message.components if isinstance(message.components, list) else [])
+    found = message.components if isinstance(message.components, list) else []
+    yield from walk([item if isinstance(item, dict) else item.to_dict() for item in found])
 
 
 def texts(message: Any) -> str:

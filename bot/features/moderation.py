@@ -25,6 +25,9 @@ _REASONS = {
     ReportReason.PHOTO: "a photo that was found",
     ReportReason.OTHER: "something else",
 }
+_NOT_TOLD = (
+    "Your report is kept, but the moderators of this server {why}, so please tell one of them."
+)
 _MOST_LISTED = 50
 
 
@@ -114,12 +117,13 @@ class Moderation(
             return "You have reported this one already. Thank you."
         channel_id = chosen.reports_channel_id
         if channel_id is None:
-            return (
-                "Your report is kept, but the moderators of this server have chosen no channel "
-                "for reports (`/settings`), so please tell one of them."
-            )
+            return _NOT_TOLD.format(why="have chosen no channel for reports (`/settings`)")
         view = ReportView(card.drawing, reason)
-        await self.bot.get_partial_messageable(channel_id).send(view=view)
+        try:
+            await self.bot.get_partial_messageable(channel_id).send(view=view)
+        except discord.HTTPException as error:
+            log.warning("report not posted", guild=interaction.guild_id, status=error.status)
+            return _NOT_TOLD.format(why="have a channel for reports that I cannot reach")
         log.info("reported", guild=interaction.guild_id, drawing=drawing_id, reason=reason.value)
         return "🚩 Thank you. The moderators can see it now, and not who reported it."
 
