@@ -152,7 +152,7 @@ def db_backup(
 
 @failures_app.command("export")
 def failures_export(
-    out: Annotated[Path, typer.Argument(help="The zip to write.")],
+    out: Annotated[Path, typer.Option(help="The zip to write.")] = Path("failures.zip"),
     server: Annotated[
         int | None, typer.Option(help="Only this server's; its id.", show_default="all")
     ] = None,

@@ -23,9 +23,12 @@ Draw something, however badly. I find the photos that look most like it.
 
 **Vote** under each photo: 👍 good match, 👎 miss, 😂 funny. Tap again to take it back.
 
+**Marvel and laugh**: `/hall-of-fame`, `/leaderboard`, `/stats`. Your data: `/privacy show`
+
 **What works best**: one thing, seen whole, in dark lines on a plain background.
 
 **Moderators**: `/photos add`, `/photos list` for this server's photos; `/settings`, `/index status`
+and `/failures browse`, `/moderate block`
 -# `/about` says what I am made of.\
 """
 
