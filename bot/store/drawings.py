@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -104,3 +104,12 @@ async def attach_card(
         .where(Drawing.id == drawing_id)
         .values(card_channel_id=channel_id, card_message_id=message_id)
     )
+
+
+async def forget(session: AsyncSession, drawing_id: int) -> str | None:
+    """Delete a drawing and its results; returns the hash of its file if no other drawing has it."""
+    deleted = delete(Drawing).where(Drawing.id == drawing_id).returning(Drawing.sha256)
+    sha256 = await session.scalar(deleted)
+    if sha256 is None or await session.scalar(select(exists().where(Drawing.sha256 == sha256))):
+        return None
+    return sha256

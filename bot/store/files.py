@@ -48,6 +48,10 @@ class DrawingFiles:
         """Return the bytes kept under a hash; FileNotFoundError when there are none."""
         return self.path(sha256).read_bytes()
 
+    def delete(self, sha256: str) -> None:
+        """Delete what is kept under a hash, if anything is."""
+        self.path(sha256).unlink(missing_ok=True)
+
 
 def sync_folder(folder: Path) -> None:
     """Make a rename inside `folder` survive a power cut, where folders can be synced."""

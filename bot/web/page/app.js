@@ -40,6 +40,11 @@ function refuse(error) {
   if (error.again) $("refused-again").href = error.again;
 }
 
+/** Whether an error says that this link is no good any more. */
+function isOver(error) {
+  return error.code === "link" || error.code === "used";
+}
+
 function choose(name) {
   tool = name;
   for (const id of ["pen", "eraser"]) $(id).setAttribute("aria-pressed", String(id === name));
@@ -68,10 +73,9 @@ function showLive(state, detail) {
   } else if (state === "found") {
     const names = detail.photos.map((photo) => photo.title).join(", ");
     write($("status"), detail.photos.length ? `${names}.` : "I find no photo that looks like it.");
-    document.dispatchEvent(new CustomEvent("found", { detail }));
   } else if (state === "trouble") {
     write($("status"), detail.message);
-    if (detail.code === "link") refuse(detail);
+    if (isOver(detail)) refuse(detail);
   }
 }
 
@@ -124,6 +128,7 @@ function start(server, opened) {
 
 async function post(server, paper, live, keep) {
   if (paper.locked || sketch.empty) return;
+  paper.end(); // another finger may still be drawing
   live.stop();
   paper.locked = true;
   document.body.dataset.state = "posting";
@@ -141,7 +146,8 @@ async function post(server, paper, live, keep) {
     paper.locked = false;
     showTools();
     write($("status"), error.message);
-    if (error.code === "link") refuse(error);
+    if (error.code === "used") keep.forget(); // posted, though the answer was lost on its way
+    if (isOver(error)) refuse(error);
   }
 }
 
@@ -176,7 +182,7 @@ async function open() {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     refuse(error);
-    if (error.code === "offline") setTimeout(() => location.reload(), error.retryAfter * 1000);
+    if (error.retryAfter) setTimeout(() => location.reload(), error.retryAfter * 1000);
   }
 }
 

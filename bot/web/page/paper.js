@@ -98,10 +98,11 @@ export class Paper {
   }
 
   extend(x, y, pressure = 0.5, now = performance.now()) {
+    if (!this.#stroke) return;
     const points = this.#stroke.points;
     const last = points.at(-1);
     if (last && Math.hypot(x - last[0], y - last[1]) < NEAREST) return;
-    if (this.#sketch.full) return;
+    if (this.#sketch.fullOfPoints) return;
     this.#sketch.add(this.#stroke, x, y, pressure, now);
     const from = Math.max(0, points.length - 2);
     drawStroke(this.#canvas.getContext("2d"), this.#canvas.width, this.#stroke, from);
