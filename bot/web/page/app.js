@@ -67,6 +67,9 @@ function showTools() {
 /** How the live matches stand, in words; the photos stay until there are others. */
 function showLive(state, detail) {
   document.body.classList.toggle("waiting", state === "waiting");
+  if (state === "waiting") return;
+  // Below photos that say it themselves, the names are for those who listen.
+  document.body.classList.toggle("matched", state === "found" && detail.photos.length > 0);
   if (state === "blank") {
     photos.clear();
     write($("status"), HINT);
@@ -133,6 +136,7 @@ async function post(server, paper, live, keep) {
   paper.locked = true;
   document.body.dataset.state = "posting";
   $("post").disabled = true;
+  document.body.classList.remove("matched");
   write($("status"), "Posting it…");
   try {
     const body = { drawing: picture(sketch), sketch: sketch.plain(), known: photos.known() };
@@ -154,7 +158,7 @@ async function post(server, paper, live, keep) {
 function showPosted(server, posted) {
   document.body.dataset.state = "posted";
   $("found-title").textContent = "Posted!";
-  write($("status"), "Which photo is a good match, which a miss, which is funny?");
+  write($("status"), "Good match, miss or funny? Vote on each photo.");
   $("post").hidden = true;
   $("see").href = posted.url;
   $("see").hidden = false;
