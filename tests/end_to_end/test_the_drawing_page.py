@@ -268,6 +268,26 @@ async def test_nothing_is_lost_by_a_reload_a_resize_or_a_link_that_grew_old(sett
         assert await _ink(other) == 0
 
 
+async def test_paper_and_button_are_in_view_on_every_screen(settings):
+    async with open_page(settings) as w, _at_the_page(link(w), **PHONE) as page:
+        await _touch(page, "fish")
+        await expect(page.locator("#photos li")).to_have_count(5, timeout=PATIENCE)
+        for width, height in (
+            *((390, 844), (360, 640), (844, 390), (667, 375)),
+            *((768, 1024), (1280, 800), (2560, 1440)),
+        ):
+            await page.set_viewport_size({"width": width, "height": height})
+            box = await page.locator("#ink").bounding_box()
+            assert box["width"] == box["height"] >= 240, (width, height)
+            assert box["x"] >= 0, (width, height)
+            assert box["y"] >= 0, (width, height)
+            assert box["y"] + box["height"] <= height, (width, height)
+            await expect(page.get_by_role("button", name="Undo")).to_be_in_viewport(ratio=1)
+            await expect(page.get_by_role("button", name="Post it")).to_be_in_viewport(ratio=1)
+            sticks_out = "document.documentElement.scrollWidth > innerWidth"
+            assert not await page.evaluate(sticks_out), (width, height)
+
+
 async def test_links_that_are_no_good_say_so(settings):
     async with open_page(settings) as w:
         good, page_url = link(w), f"{w.bot.settings.public_url}/draw"
@@ -330,7 +350,7 @@ async def test_photos_come_soon_after_the_pen_is_lifted(settings, size):
                 () => waits.push(performance.now() - up)
             )).observe(document.querySelector('#photos'), { childList: true }); }"""
         )
-        for n in range(12):
+        for n in range(8):
             await _draw(page, drawings.names()[n], most=1)
             await _until(page, f"waits.length === {n + 1}")
         waits = await page.evaluate("waits")
@@ -342,4 +362,4 @@ async def test_photos_come_soon_after_the_pen_is_lifted(settings, size):
         f"beyond 1.5 times its time: median {statistics.median(over):.0f} ms, "
         f"longest {max(over):.0f} ms (at most 300)"
     )
-    assert statistics.median(over) <= 300
+    assert max(over) <= 300
