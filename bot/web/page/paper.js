@@ -116,6 +116,7 @@ export class Paper {
   }
 
   #down(event) {
+    if (event.pointerType === "pen") this.#lastPenAt = performance.now();
     const palm = event.pointerType === "touch" && performance.now() - this.#lastPenAt < 1000;
     if (this.#stroke || event.button > 0 || palm) return;
     if (!this.begin(...this.#place(event))) return;
@@ -124,6 +125,7 @@ export class Paper {
   }
 
   #move(event) {
+    if (event.pointerType === "pen") this.#lastPenAt = performance.now(); // hovering, too
     if (!this.#stroke || event.pointerId !== this.#pointer) return;
     const all = event.getCoalescedEvents?.() ?? [];
     for (const part of all.length ? all : [event]) this.extend(...this.#place(part), part.timeStamp);
@@ -148,7 +150,6 @@ export class Paper {
   #place(event) {
     const box = this.#canvas.getBoundingClientRect();
     const pen = event.pointerType === "pen";
-    if (pen) this.#lastPenAt = performance.now();
     return [
       (event.clientX - box.left) / box.width,
       (event.clientY - box.top) / box.height,
