@@ -35,7 +35,8 @@ $(VENV)/.installed-base: $(BIN)/python pyproject.toml
 demo: $(VENV)/.installed-demo ## The real bot in the browser, offline (PHOTOS=folder, ONCE=drawing.png, PORT=8080)
 	@PORT=$(PORT) $(BIN)/magic-pencil demo $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(ONCE),--once "$(ONCE)") $(if $(OUT),--out "$(OUT)")
 
-test: $(VENV)/.installed-test ## Run all tests
+test: $(VENV)/.installed-test ## Run all tests; as root on Debian, Chromium is installed for those of the pages
+	@tests/get-chromium
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 lint: $(VENV)/.installed-test ## Style, and which room may import from which

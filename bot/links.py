@@ -6,11 +6,13 @@ was used is in `bot.store.draw_links`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+import discord
 from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
 from bot.errors import UserError
@@ -22,6 +24,10 @@ _KEY_BYTES = 32
 
 class LinkError(UserError):
     """A link that is no good, or no good any more."""
+
+
+class UsedLinkError(LinkError):
+    """A link whose drawing is posted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +45,20 @@ class Links:
 
     def __init__(self, key: bytes) -> None:
         """Sign with this key; links signed with another are none of ours."""
-        self._serializer = URLSafeTimedSerializer(key, salt="magic-pencil/draw")
+        self._serializer = URLSafeTimedSerializer(
+            key,
+            salt="magic-pencil/draw",
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
 
     @classmethod
     def of(cls, home: Path) -> Links:
-        """Sign with the key kept in a folder, made when there is none yet; reads and writes."""
+        """Sign with the key kept in a folder, made when there is none that is whole."""
         path = home / "links.key"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path.read_bytes())
-        key = secrets.token_bytes(_KEY_BYTES)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(key)
+        key = path.read_bytes() if path.exists() else b""
+        if len(key) < _KEY_BYTES:  # anybody could sign with the empty file that a full disk leaves
+            key = secrets.token_bytes(_KEY_BYTES)
+            _write(path, key)
         return cls(key)
 
     def issue(self, guild_id: int | None, channel_id: int, user_id: int) -> str:
@@ -76,6 +83,12 @@ class Links:
         return Link(guild_id, channel_id, user_id, nonce)
 
 
+def may_post(permissions: discord.Permissions, *, in_thread: bool) -> bool:
+    """Say whether somebody with these permissions may post pictures in a channel or a thread."""
+    send = permissions.send_messages_in_threads if in_thread else permissions.send_messages
+    return permissions.view_channel and send and permissions.attach_files
+
+
 def address(public_url: str, token: str) -> str:
     """Return a link as it is handed out.
 
@@ -83,3 +96,14 @@ def address(public_url: str, token: str) -> str:
     proxy's log, and whatever previews links never has it.
     """
     return f"{public_url}/draw#{token}"
+
+
+def _write(path: Path, key: bytes) -> None:
+    """Write a file that is its owner's alone, whole or not at all."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

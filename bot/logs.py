@@ -42,3 +42,5 @@ def configure(settings: Settings) -> None:
     root.handlers = [handler]
     root.setLevel(settings.log_level.upper())
     logging.getLogger("discord").setLevel(logging.WARNING)
+    # It quotes requests that it cannot read, a link's token included; bot.web logs its own errors.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)

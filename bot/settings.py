@@ -75,11 +75,16 @@ class Settings(BaseSettings):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
             raise ValueError("an address such as https://draw.example.org is needed")
         if parts.query or parts.fragment:
             raise ValueError("the address may have no ? and no #")
-        return value.rstrip("/")
+        # As browsers write it, for they are asked where a page is from.
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        host = parts.hostname.encode("idna").decode()
+        host = f"[{host}]" if ":" in host else host
+        port = "" if parts.port in (None, usual) else f":{parts.port}"
+        return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/")
 
     @property
     def data(self) -> Home:

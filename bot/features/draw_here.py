@@ -9,12 +9,17 @@ from discord.ext import commands
 from bot.app import MagicPencil
 from bot.blocking import refuse_blocked
 from bot.errors import UserError
-from bot.links import OPEN_SECONDS, address
+from bot.links import OPEN_SECONDS, address, may_post
 
 _NO_PAGE = (
     "Here you cannot draw on a page of mine, because the host has not set its address "
     "(`MAGIC_PENCIL_PUBLIC_URL`). Draw in any app and use `/match` with the picture."
 )
+_I_MAY_NOT = (
+    "I may not post pictures here, so nothing that you draw could appear. A moderator can give me "
+    "*View Channel*, *Send Messages* and *Attach Files* in this channel."
+)
+_YOU_MAY_NOT = "You may not post pictures here. Use `/draw` in a channel where you may."
 _LINK = (
     "✏️ A page to draw on, for you alone. What you post there appears {where}.\n"
     "-# Open it within {minutes} minutes, and keep the link to yourself: it works once, in one "
@@ -37,6 +42,8 @@ class DrawHere(commands.Cog):
             raise UserError(_NO_PAGE)
         await refuse_blocked(self.bot, interaction.guild_id, interaction.user.id)
         assert interaction.channel_id is not None  # noqa: S101 - commands have a channel
+        if interaction.guild_id is not None:
+            _check(interaction)
         token = self.bot.links.issue(
             interaction.guild_id, interaction.channel_id, interaction.user.id
         )
@@ -47,6 +54,15 @@ class DrawHere(commands.Cog):
         await interaction.response.send_message(
             _LINK.format(where=where, minutes=OPEN_SECONDS // 60), view=view, ephemeral=True
         )
+
+
+def _check(interaction: discord.Interaction[MagicPencil]) -> None:
+    """Say now what the page would have to say: nobody draws for a channel that is closed."""
+    in_thread = isinstance(interaction.channel, discord.Thread)
+    if not may_post(interaction.app_permissions, in_thread=in_thread):
+        raise UserError(_I_MAY_NOT)
+    if not may_post(interaction.permissions, in_thread=in_thread):
+        raise UserError(_YOU_MAY_NOT)
 
 
 async def setup(bot: MagicPencil) -> None:

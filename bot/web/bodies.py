@@ -76,10 +76,9 @@ class Photo(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What looks like the drawing, best first; ``seconds`` is how long the worker took."""
+    """What looks like the drawing, best first."""
 
     photos: list[Photo]
-    seconds: float
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -107,7 +106,7 @@ class Counted(msgspec.Struct, frozen=True):
 class Refused(msgspec.Struct, frozen=True):
     """Why not: a code for the page, a sentence for people."""
 
-    code: Literal["link", "blank", "busy", "late", "other"]
+    code: Literal["link", "used", "blank", "busy", "other"]
     sentence: str
     retry_after: float | None = None
     again: str | None = None

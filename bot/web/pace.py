@@ -1,4 +1,4 @@
-"""How often a page may ask: one live match at a time, the newest next, so many in a while."""
+"""How often a page may ask: so many times in a while, and one live match after the other."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from bot.errors import UserError
 
 _REMEMBERED = 1000
 
 
-class TooFastError(UserError):
-    """Somebody asks more often than anybody draws."""
+class LaterError(UserError):
+    """Not now, but soon."""
 
-    def __init__(self, retry_after: float) -> None:
-        """Say when it may be tried again."""
-        super().__init__("That was quick! Give me a moment to catch up.")
+    def __init__(self, sentence: str, retry_after: float) -> None:
+        """Say why, and in how many seconds it may be tried again."""
+        super().__init__(sentence)
         self.retry_after = retry_after
 
 
@@ -27,45 +27,54 @@ class LateError(Exception):
     """While this waited for its turn, a newer one came."""
 
 
-@dataclass(slots=True)
-class _Page:
-    asked: deque[float] = field(default_factory=deque)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    newest: object = None
-
-
 class Pace:
-    """Keeps the pages' pace, each by a name."""
+    """Lets each person ask ``most`` times in ``seconds``, with however many links."""
 
     def __init__(self, most: int, seconds: float) -> None:
-        """Let each page ask ``most`` times in ``seconds``."""
+        """Begin with nobody."""
         self._most = most
         self._seconds = seconds
-        self._pages: OrderedDict[str, _Page] = OrderedDict()
+        self._asked: OrderedDict[int, deque[float]] = OrderedDict()
 
-    @asynccontextmanager
-    async def turn(self, name: str) -> AsyncIterator[None]:
-        """Hold a page's turn.
+    def count(self, user_id: int) -> None:
+        """Count one question.
 
         Raises:
-            TooFastError: it asks too often.
-            LateError: it has asked anew meanwhile.
+            LaterError: that is one too many.
         """
-        page = self._pages.setdefault(name, _Page())
-        self._pages.move_to_end(name)
-        while len(self._pages) > _REMEMBERED:
-            self._pages.popitem(last=False)
-        self._count(page)
-        page.newest = mine = object()
-        async with page.turn:
-            if page.newest is not mine:
+        asked = self._asked.setdefault(user_id, deque(maxlen=self._most))
+        self._asked.move_to_end(user_id)
+        if len(self._asked) > _REMEMBERED:
+            self._asked.popitem(last=False)
+        now = time.monotonic()
+        if len(asked) == self._most and (wait := asked[0] + self._seconds - now) > 0:
+            raise LaterError("That was quick! Give me a moment to catch up.", round(wait, 1))
+        asked.append(now)
+
+
+class Turns:
+    """Lets one at a time work under a name; of those that wait, the newest comes next."""
+
+    def __init__(self) -> None:
+        """Begin with nobody waiting."""
+        self._turns: WeakValueDictionary[str, _Turn] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def take(self, name: str) -> AsyncIterator[None]:
+        """Wait for the turn, and hold it.
+
+        Raises:
+            LateError: a newer one waits for it.
+        """
+        turn = self._turns.setdefault(name, _Turn())
+        turn.newest = mine = object()
+        async with turn.lock:
+            if turn.newest is not mine:
                 raise LateError
             yield
 
-    def _count(self, page: _Page) -> None:
-        now = time.monotonic()
-        while page.asked and page.asked[0] <= now - self._seconds:
-            page.asked.popleft()
-        if len(page.asked) >= self._most:
-            raise TooFastError(round(page.asked[0] + self._seconds - now, 1))
-        page.asked.append(now)
+
+class _Turn:
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.newest = object()

@@ -16,9 +16,9 @@ from aiohttp.typedefs import Handler, Middleware
 from bot import errors
 from bot.app import MagicPencil
 from bot.errors import UserError
-from bot.links import LinkError
+from bot.links import LinkError, UsedLinkError
 from bot.web.bodies import MAX_BODY, Refused
-from bot.web.pace import LateError, TooFastError
+from bot.web.pace import LateError, LaterError
 from bot.web.site import Elsewhere, Site
 from retrieval.serving.errors import RetrievalError
 
@@ -29,7 +29,7 @@ _SECONDS_TO_FINISH = 10.0
 _HEADERS = {
     # Nothing from elsewhere, nothing inline, in nobody's frame.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -82,7 +82,12 @@ async def serve(
         return
     site = Site(bot, settings.public_url, elsewhere)
     # The access log would hold who came when; what goes wrong is logged where it does.
-    runner = web.AppRunner(_application(site), access_log=None, handler_cancellation=True)
+    runner = web.AppRunner(
+        _application(site),
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=_SECONDS_TO_FINISH,
+    )
     await runner.setup()
     try:
         listening = listening or listen(settings.listen_host, settings.listen_port)
@@ -119,18 +124,18 @@ async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
 def _guard(site: Site) -> Middleware:
     """Let through what comes from the page itself, and make a sentence of every error."""
     parts = urlsplit(site.public_url)
-    origin = f"{parts.scheme}://{parts.netloc}".lower()
+    origin = f"{parts.scheme}://{parts.netloc}"
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method in ("GET", "HEAD"):
-            return await handler(request)
         try:
             # Browsers send it with every POST and let no page choose it.
-            if request.headers.get("Origin", "").lower() != origin:
+            if request.method == "POST" and request.headers.get("Origin", "").lower() != origin:
                 raise UserError(_NOT_FROM_THE_PAGE)
             return await handler(request)
         except Exception as error:
+            if request.method != "POST" and isinstance(error, web.HTTPException):
+                raise  # a redirection, or a file that there is not
             status, refused = _refusal(error, site.again)
             body = msgspec.json.encode(refused)
             return web.Response(status=status, body=body, content_type="application/json")
@@ -141,11 +146,13 @@ def _guard(site: Site) -> Middleware:
 def _refusal(error: Exception, again: str | None) -> tuple[int, Refused]:
     """Return the status and what the page is told."""
     match error:
+        case UsedLinkError():
+            return 403, Refused("used", str(error), again=again)
         case LinkError():
             return 403, Refused("link", str(error), again=again)
         case LateError():
-            return 409, Refused("late", "")
-        case TooFastError():
+            return 409, Refused("busy", "You are drawing in another tab as well.", 1.0)
+        case LaterError():
             return 429, Refused("busy", str(error), error.retry_after)
         case msgspec.DecodeError():
             return 400, Refused("other", _OTHER_VERSION)

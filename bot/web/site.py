@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,21 +12,24 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from bot import places
+from bot import erasure, errors, places
 from bot.app import MagicPencil
-from bot.features.drawing import Origin, Picture, answer, match, remember
-from bot.links import Link, LinkError
+from bot.features.drawing import Answer, Origin, Picture, answer, match, remember
+from bot.links import Link, LinkError, address
 from bot.store import draw_links, drawings
 from bot.store.models import DrawingSource, Result
 from bot.store.votes import VoteOutcome
 from bot.web import place, visit
 from bot.web.bodies import Ballot, Counted, Found, Live, Opened, Photo, Post, Posted
-from bot.web.pace import Pace
+from bot.web.pace import Pace, Turns
 from retrieval.serving.messages import MatchedPhoto
 
 log = structlog.get_logger(__name__)
 
-_LIVE_PACE = (40, 10.0)  # matches in seconds: four strokes a second, without a pause
+# How often one person may ask, in how many seconds.
+_OPEN_PACE = (20, 60.0)
+_LIVE_PACE = (40, 10.0)  # four strokes a second, without a pause
+_POST_PACE = (6, 60.0)
 _VOTE_PACE = (30, 10.0)
 
 _Body = TypeVar("_Body")
@@ -50,8 +52,10 @@ class Site:
         self.public_url = public_url
         self._bot = bot
         self._elsewhere = elsewhere
-        self._live = Pace(*_LIVE_PACE)
-        self._votes = Pace(*_VOTE_PACE)
+        self._access = place.Access(bot)
+        self._opens, self._lives = Pace(*_OPEN_PACE), Pace(*_LIVE_PACE)
+        self._posts, self._votes = Pace(*_POST_PACE), Pace(*_VOTE_PACE)
+        self._turns = Turns()
         self._posting: set[asyncio.Task[Posted]] = set()
 
     @property
@@ -66,14 +70,18 @@ class Site:
 
     async def start(self, _: web.Request) -> web.Response:
         """Lead to the page; with a new link only where everybody is alone with a simulation."""
-        token = f"#{self._elsewhere.new_link()}" if self._elsewhere else ""
-        raise web.HTTPFound(f"draw{token}", headers={"Cache-Control": "no-store"})
+        page = f"{self.public_url}/draw"
+        url = address(self.public_url, self._elsewhere.new_link()) if self._elsewhere else page
+        raise web.HTTPFound(url, headers={"Cache-Control": "no-store"})
 
     async def open(self, request: web.Request) -> web.Response:
         """Open a link, and say where it leads."""
-        visitor = await visit.begin(self._bot, request)
-        link = visitor.unused()
+        link = visit.read(self._bot, request)
+        self._opens.count(link.user_id)
+        # Looked up first: a link that leads nowhere just now is not taken yet.
         channel = await place.find(self._bot, link)
+        visitor = await visit.begin(self._bot, request)
+        visitor.unused()
         # The same member finds an unfinished drawing again, with whichever link; nobody else does.
         who = hashlib.sha256(f"{visitor.cookie}:{link.user_id}".encode()).hexdigest()[:16]
         response = _json(Opened(place.name(channel), who))
@@ -83,37 +91,44 @@ class Site:
     async def live(self, request: web.Request) -> web.Response:
         """Find what looks like the drawing so far."""
         link = (await visit.go_on(self._bot, request)).unused()
+        self._lives.count(link.user_id)
         asked = await _body(request, Live)
-        async with self._live.turn(link.nonce):
-            started = time.perf_counter()
-            matches = await match(self._bot, asked.drawing, link.guild_id)
-            seconds = time.perf_counter() - started
-        photos = _photos(matches.matches, asked.known)
-        return _json(Found(photos, round(seconds, 4)))
+        async with self._turns.take(link.nonce):
+            # Side by side: drawing is not held up by the question to Discord.
+            matches, _ = await asyncio.gather(
+                match(self._bot, asked.drawing, link.guild_id), self._access.check(link)
+            )
+        return _json(Found(_photos(matches.matches, asked.known)))
 
     async def post(self, request: web.Request) -> web.Response:
         """Post a drawing and what was found into the link's channel, once."""
         link = (await visit.go_on(self._bot, request)).unused()
+        self._posts.count(link.user_id)
         asked = await _body(request, Post)
         # Seen through to its end even if the browser goes away meanwhile.
         task = asyncio.create_task(self._post(link, asked), name="post a drawing")
         self._posting.add(task)
         task.add_done_callback(self._posting.discard)
-        return _json(await asyncio.shield(task))
+        try:
+            return _json(await asyncio.shield(task))
+        except asyncio.CancelledError:
+            task.add_done_callback(_log_failure)  # there is nobody left to be told
+            raise
 
     async def vote(self, request: web.Request) -> web.Response:
         """Vote on a photo of what was posted, as the member, as on the card itself."""
         visitor = await visit.go_on(self._bot, request)
+        self._votes.count(visitor.link.user_id)
         asked = await _body(request, Ballot)
         drawing_id = visitor.row.drawing_id
         async with self._bot.store.read() as session:
             card = await drawings.load_card(session, drawing_id) if drawing_id else None
         if card is None or asked.result not in (result.id for result in card.results):
             raise LinkError("This result is gone, so it cannot be voted on any more.")
-        async with self._votes.turn(visitor.link.nonce):
-            outcome, card = await self._bot.voting.vote_from_page(
-                visitor.link.guild_id, asked.result, visitor.link.user_id, asked.kind
-            )
+        await self._access.check(visitor.link)
+        outcome, card = await self._bot.voting.vote_from_page(
+            visitor.link.guild_id, asked.result, visitor.link.user_id, asked.kind
+        )
         if self._elsewhere:
             self._elsewhere.changed()
         tallies = {
@@ -127,6 +142,7 @@ class Site:
         async with self._bot.store.write() as session:
             if not await draw_links.use(session, link.nonce):
                 raise LinkError("This drawing is being posted already.")
+        ready = None
         try:
             picture = Picture(asked.drawing, "image/png", msgspec.to_builtins(asked.sketch))
             origin = Origin(
@@ -139,19 +155,30 @@ class Site:
             ready = await answer(self._bot, picture, origin)
             message = await channel.send(view=ready.card, files=ready.files)
         except BaseException:
-            async with self._bot.store.write() as session:
-                await draw_links.give_back(session, link.nonce)
+            await self._take_back(link, ready)
             raise
         await remember(self._bot, ready, message)
         async with self._bot.store.write() as session:
             await draw_links.remember(session, link.nonce, ready.drawing_id)
-        log.info("posted from the page", drawing=ready.drawing_id, guild=link.guild_id)
+        log.info("posted from the page", drawing=ready.drawing_id)
         url = message.jump_url
         if self._elsewhere:
             self._elsewhere.changed()
             url = self._elsewhere.channel_url()
         photos = _photos(ready.matches.matches, asked.known, ready.stored.results)
         return Posted(url, photos, self.again)
+
+    async def _take_back(self, link: Link, ready: Answer | None) -> None:
+        """Make a link good again, and keep nothing of a drawing that nobody has seen."""
+        async with self._bot.store.write() as session:
+            await draw_links.give_back(session, link.nonce)
+        if ready:
+            await erasure.drawings_gone(self._bot, [ready.stored.drawing])
+
+
+def _log_failure(task: asyncio.Task[Posted]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        errors.explain(error)
 
 
 def _photos(

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot.app import MagicPencil
-from bot.links import DRAW_SECONDS, OPEN_SECONDS, Link, LinkError
+from bot.links import DRAW_SECONDS, OPEN_SECONDS, Link, LinkError, UsedLinkError
 from bot.store import draw_links
 from bot.store.models import DrawLink
 
@@ -40,25 +40,33 @@ class Visit:
         """Return the link if something may still be drawn with it.
 
         Raises:
-            LinkError: it was used.
+            UsedLinkError: it was used.
         """
         if self.row.used_at is not None:
-            raise LinkError(_USED)
+            raise UsedLinkError(_USED)
         return self.link
+
+
+def read(bot: MagicPencil, request: web.Request, seconds: int = DRAW_SECONDS) -> Link:
+    """Return the link that a request comes with, whosever it is.
+
+    Raises:
+        LinkError: it is forged or too old.
+    """
+    return bot.links.read(request.headers.get(HEADER, ""), seconds)
 
 
 async def begin(bot: MagicPencil, request: web.Request) -> Visit:
     """Open a link: the browser that does so first has it from then on.
 
     Raises:
-        LinkError: it is forged, too old, used, or another browser's.
+        LinkError: it is forged, too old, or another browser's.
     """
-    token, cookie = request.headers.get(HEADER, ""), request.cookies.get(_COOKIE)
-    link = bot.links.read(token, DRAW_SECONDS)
+    link, cookie = read(bot, request), request.cookies.get(_COOKIE)
     async with bot.store.read() as session:
         row = await draw_links.find(session, link.nonce)
     if row is None:
-        bot.links.read(token, OPEN_SECONDS)
+        read(bot, request, OPEN_SECONDS)
         cookie = cookie or secrets.token_urlsafe(32)
         async with bot.store.write() as session:
             row = await draw_links.opened(session, link.nonce, _digest(cookie), DRAW_SECONDS)
@@ -71,7 +79,7 @@ async def go_on(bot: MagicPencil, request: web.Request) -> Visit:
     Raises:
         LinkError: as :func:`begin`, or it was never opened.
     """
-    link = bot.links.read(request.headers.get(HEADER, ""), DRAW_SECONDS)
+    link = read(bot, request)
     async with bot.store.read() as session:
         row = await draw_links.find(session, link.nonce)
     return _same_browser(link, row, request.cookies.get(_COOKIE))

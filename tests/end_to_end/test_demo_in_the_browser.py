@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,12 +14,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
-from tests import drawings
+from tests import chromium, drawings
 from tests.conftest import ROOT
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+pytestmark = chromium.needed
 PATIENCE = 60_000  # milliseconds
 
 
@@ -77,7 +74,9 @@ async def test_match_vote_rebuild_and_find_the_votes_again_after_a_restart(
 ):
     home = tmp_path / "home"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium.PATH, args=chromium.ARGUMENTS
+        )
         page = await browser.new_page(viewport={"width": 1000, "height": 1400})
         with _demo(home, pictures) as (_, url):
             await page.goto(url)
@@ -106,7 +105,9 @@ async def test_match_vote_rebuild_and_find_the_votes_again_after_a_restart(
 @pytest.mark.timeout(300)
 async def test_draw_post_and_vote_on_the_page_that_the_demo_opens_with(tmp_path, pictures):
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium.PATH, args=chromium.ARGUMENTS
+        )
         page = await browser.new_page()
         with _demo(tmp_path / "home", pictures) as (draw, channel):
             discord = await browser.new_page()

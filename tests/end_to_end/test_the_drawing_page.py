@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import statistics
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,13 +15,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from bot.store.models import Drawing
-from tests import drawings
+from tests import chromium, drawings
 from tests.at_the_page import last_card, link, open_page, token
 from tests.conftest import World
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+pytestmark = chromium.needed
 PATIENCE = 30_000  # milliseconds
 _KEPT = "Object.entries(sessionStorage).find(([key]) => key.startsWith('drawing'))?.[1] ?? null"
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
@@ -38,7 +35,9 @@ PHONE: dict[str, Any] = {
 async def _at_the_page(url: str, **options: Any) -> AsyncIterator[Page]:
     """Open the page in a browser of its own; nothing may go wrong in it unseen."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = await playwright.chromium.launch(
+            executable_path=chromium.PATH, args=chromium.ARGUMENTS
+        )
         page = await (await browser.new_context(**(options or DESKTOP))).new_page()
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -69,7 +68,7 @@ async def _draw(page: Page, name: str = "fish", most: int | None = None) -> None
         await page.mouse.up()
 
 
-async def _touch(page: Page, name: str) -> None:
+async def _touch(page: Page, name: str, most: int | None = None) -> None:
     """Draw with a finger, through the browser's own input."""
     await expect(page.locator("body")).to_have_attribute("data-state", "drawing", timeout=PATIENCE)
     session = await page.context.new_cdp_session(page)
@@ -78,7 +77,7 @@ async def _touch(page: Page, name: str) -> None:
         touched = [{"x": x, "y": y} for x, y in points]
         await session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
 
-    for line in await _lines(page, name):
+    for line in (await _lines(page, name))[:most]:
         await send("touchStart", line[0])
         for point in line[1::3]:
             await send("touchMove", point)
@@ -147,6 +146,10 @@ async def test_draw_see_post_and_vote_without_an_accessibility_fault(settings, s
             await expect(vote).to_contain_text("1")
             assert await _serious_faults(page) == []
             assert await page.evaluate(_KEPT) is None
+
+            await page.reload()  # the link is used
+            await expect(page.get_by_role("alert")).to_contain_text("posted", timeout=PATIENCE)
+            assert await _serious_faults(page) == []
         (drawing,) = await _stored(w)
         strokes = drawing.strokes["strokes"]
         assert len(strokes) == len(drawings.load("fish").strokes)
@@ -185,6 +188,15 @@ async def test_undo_redo_eraser_width_and_clear(settings):
         assert tools == [("pen", 0.012), ("pen", 0.012), ("pen", 0.056)]
 
 
+async def _tab_to(page: Page, name: str) -> None:
+    """Go on with Tab until a button has the focus, as somebody without a mouse does."""
+    for _ in range(12):
+        await page.keyboard.press("Tab")
+        if (await page.evaluate("document.activeElement.textContent")).strip() == name:
+            return
+    pytest.fail(f"Tab does not lead to {name}")
+
+
 async def test_drawing_with_the_keyboard_alone(settings):
     async with open_page(settings) as w, _at_the_page(link(w)) as page:
         await expect(page.locator("body")).to_have_attribute("data-state", "drawing")
@@ -196,16 +208,26 @@ async def test_drawing_with_the_keyboard_alone(settings):
             for _ in range(8):
                 await page.keyboard.press(key)
         await page.keyboard.press("Space")
-        assert await _ink(page) > 0
+        ink = await _ink(page)
+        assert ink > 0
+        await page.keyboard.press("Control+z")
+        assert await _ink(page) == 0
+        await page.keyboard.press("Control+Shift+Z")
+        assert await _ink(page) == ink
         await expect(page.locator("#photos li")).to_have_count(5, timeout=PATIENCE)
-        await page.get_by_role("button", name="Post it").focus()
+        await _tab_to(page, "Post it in #drawings")
         await page.keyboard.press("Enter")
         await expect(page.get_by_text("Posted!")).to_be_visible(timeout=PATIENCE)
         assert len(await _stored(w)) == 1
+        await page.keyboard.press("Shift+Tab")
+        vote = page.locator("#photos button").last
+        await expect(vote).to_be_focused()
+        await page.keyboard.press("Space")
+        await expect(vote).to_have_attribute("aria-pressed", "true", timeout=PATIENCE)
 
 
 async def test_a_pen_presses(settings):
-    async with open_page(settings) as w, _at_the_page(link(w)) as page:
+    async with open_page(settings) as w, _at_the_page(link(w), **DESKTOP, has_touch=True) as page:
         await expect(page.locator("body")).to_have_attribute("data-state", "drawing")
         session = await page.context.new_cdp_session(page)
         for y, force in ((300, 0.1), (400, 0.9)):
@@ -216,6 +238,12 @@ async def test_a_pen_presses(settings):
         light, strong = await _kept(page)
         assert max(point[2] for point in light["points"]) < 0.2
         assert min(point[2] for point in strong["points"][:-1]) > 0.8
+        ink = await _ink(page)
+        await _touch(page, "fish", most=1)  # the hand that holds the pen
+        assert await _ink(page) == ink
+        await asyncio.sleep(1)
+        await _touch(page, "fish", most=1)  # the pen is put away
+        assert await _ink(page) > ink
 
 
 async def test_nothing_is_lost_by_a_reload_a_resize_or_a_link_that_grew_old(settings):
@@ -240,6 +268,26 @@ async def test_nothing_is_lost_by_a_reload_a_resize_or_a_link_that_grew_old(sett
         assert await _ink(other) == 0
 
 
+async def test_paper_and_button_are_in_view_on_every_screen(settings):
+    async with open_page(settings) as w, _at_the_page(link(w), **PHONE) as page:
+        await _touch(page, "fish")
+        await expect(page.locator("#photos li")).to_have_count(5, timeout=PATIENCE)
+        for width, height in (
+            *((390, 844), (360, 640), (844, 390), (667, 375)),
+            *((768, 1024), (1280, 800), (2560, 1440)),
+        ):
+            await page.set_viewport_size({"width": width, "height": height})
+            box = await page.locator("#ink").bounding_box()
+            assert box["width"] == box["height"] >= 240, (width, height)
+            assert box["x"] >= 0, (width, height)
+            assert box["y"] >= 0, (width, height)
+            assert box["y"] + box["height"] <= height, (width, height)
+            await expect(page.get_by_role("button", name="Undo")).to_be_in_viewport(ratio=1)
+            await expect(page.get_by_role("button", name="Post it")).to_be_in_viewport(ratio=1)
+            sticks_out = "document.documentElement.scrollWidth > innerWidth"
+            assert not await page.evaluate(sticks_out), (width, height)
+
+
 async def test_links_that_are_no_good_say_so(settings):
     async with open_page(settings) as w:
         good, page_url = link(w), f"{w.bot.settings.public_url}/draw"
@@ -255,26 +303,63 @@ async def test_links_that_are_no_good_say_so(settings):
                     alert = other.get_by_role("alert")
                     await expect(alert).to_contain_text(says, timeout=PATIENCE)
                     await expect(other.locator("main")).to_be_hidden()
-                    assert await _serious_faults(other) == []
 
 
-async def test_photos_come_soon_after_the_pen_is_lifted(settings):
-    """From pen-up to photos: at most 1.5 times the worker's own answer time, plus 300 ms."""
+async def test_a_post_that_discord_refuses_can_be_tried_again(settings):
     async with open_page(settings) as w, _at_the_page(link(w)) as page:
+        await _draw(page)
+        await expect(page.locator("#photos li")).to_have_count(5, timeout=PATIENCE)
+        w.env.inject_error("POST", "/channels/*/messages", status=403, code=50013)
+        button = page.get_by_role("button", name="Post it")
+        await button.click()
+        await expect(page.locator("#status")).to_contain_text("not allowed", timeout=PATIENCE)
+        await button.click()
+        await expect(page.get_by_text("Posted!")).to_be_visible(timeout=PATIENCE)
+        assert len(await _stored(w)) == 1
+
+
+async def test_without_a_connection_one_draws_on_and_photos_come_later(settings):
+    async with open_page(settings) as w, _at_the_page(link(w)) as page:
+        await expect(page.locator("body")).to_have_attribute("data-state", "drawing")
+        await page.context.set_offline(True)
+        await _draw(page)
+        await expect(page.locator("#status")).to_contain_text("cannot be reached", timeout=PATIENCE)
+        await page.context.set_offline(False)
+        await expect(page.locator("#photos li")).to_have_count(5, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+async def test_photos_come_soon_after_the_pen_is_lifted(settings, size):
+    """From pen-up to photos: at most 1.5 times the worker's own answer time, plus 300 ms."""
+    async with open_page(settings) as w, _at_the_page(link(w), **size) as page:
+        match, worker = w.bot.retrieval.match, []
+
+        async def timed(*asked: Any) -> Any:
+            matches = await match(*asked)
+            worker.append(matches.timings_ms["total"])
+            return matches
+
         await _draw(page, most=1)
         await expect(page.locator("#photos li")).to_have_count(5, timeout=PATIENCE)
+        w.bot.retrieval.match = timed
         await page.evaluate(
             """() => { let up; window.waits = [];
             document.querySelector('#ink').addEventListener('pointerup',
                 () => { up = performance.now(); });
-            document.addEventListener('found', (event) =>
-                waits.push([(performance.now() - up) / 1000, event.detail.seconds])); }"""
+            new MutationObserver(() => requestAnimationFrame(
+                () => waits.push(performance.now() - up)
+            )).observe(document.querySelector('#photos'), { childList: true }); }"""
         )
-        for n in range(12):
+        for n in range(8):
             await _draw(page, drawings.names()[n], most=1)
             await _until(page, f"waits.length === {n + 1}")
         waits = await page.evaluate("waits")
-    # What the worker took for these very drawings, on a machine as busy as it was then.
-    wait, worker = (statistics.median(column) for column in zip(*waits, strict=True))
-    print(f"pen-up to photos {wait * 1000:.0f} ms; of these, the worker {worker * 1000:.0f} ms")
-    assert wait <= 1.5 * worker + 0.3
+    # For these very drawings, on a machine as busy as it was then.
+    over = [wait - 1.5 * own for wait, own in zip(waits, worker, strict=True)]
+    print(
+        f"pen-up to photos: median {statistics.median(waits):.0f} ms, longest {max(waits):.0f} ms; "
+        f"the worker's own median {statistics.median(worker):.0f} ms; "
+        f"beyond 1.5 times its time: median {statistics.median(over):.0f} ms, "
+        f"longest {max(over):.0f} ms (at most 300)"
+    )
+    assert max(over) <= 300

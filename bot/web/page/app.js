@@ -40,6 +40,11 @@ function refuse(error) {
   if (error.again) $("refused-again").href = error.again;
 }
 
+/** Whether an error says that this link is no good any more. */
+function isOver(error) {
+  return error.code === "link" || error.code === "used";
+}
+
 function choose(name) {
   tool = name;
   for (const id of ["pen", "eraser"]) $(id).setAttribute("aria-pressed", String(id === name));
@@ -62,16 +67,18 @@ function showTools() {
 /** How the live matches stand, in words; the photos stay until there are others. */
 function showLive(state, detail) {
   document.body.classList.toggle("waiting", state === "waiting");
+  if (state === "waiting") return;
+  // Below photos that say it themselves, the names are for those who listen.
+  document.body.classList.toggle("matched", state === "found" && detail.photos.length > 0);
   if (state === "blank") {
     photos.clear();
     write($("status"), HINT);
   } else if (state === "found") {
     const names = detail.photos.map((photo) => photo.title).join(", ");
     write($("status"), detail.photos.length ? `${names}.` : "I find no photo that looks like it.");
-    document.dispatchEvent(new CustomEvent("found", { detail }));
   } else if (state === "trouble") {
     write($("status"), detail.message);
-    if (detail.code === "link") refuse(detail);
+    if (isOver(detail)) refuse(detail);
   }
 }
 
@@ -124,10 +131,12 @@ function start(server, opened) {
 
 async function post(server, paper, live, keep) {
   if (paper.locked || sketch.empty) return;
+  paper.end(); // another finger may still be drawing
   live.stop();
   paper.locked = true;
   document.body.dataset.state = "posting";
   $("post").disabled = true;
+  document.body.classList.remove("matched");
   write($("status"), "Posting it…");
   try {
     const body = { drawing: picture(sketch), sketch: sketch.plain(), known: photos.known() };
@@ -141,14 +150,15 @@ async function post(server, paper, live, keep) {
     paper.locked = false;
     showTools();
     write($("status"), error.message);
-    if (error.code === "link") refuse(error);
+    if (error.code === "used") keep.forget(); // posted, though the answer was lost on its way
+    if (isOver(error)) refuse(error);
   }
 }
 
 function showPosted(server, posted) {
   document.body.dataset.state = "posted";
   $("found-title").textContent = "Posted!";
-  write($("status"), "Which photo is a good match, which a miss, which is funny?");
+  write($("status"), "Good match, miss or funny? Vote on each photo.");
   $("post").hidden = true;
   $("see").href = posted.url;
   $("see").hidden = false;
@@ -176,7 +186,7 @@ async function open() {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     refuse(error);
-    if (error.code === "offline") setTimeout(() => location.reload(), error.retryAfter * 1000);
+    if (error.retryAfter) setTimeout(() => location.reload(), error.retryAfter * 1000);
   }
 }
 

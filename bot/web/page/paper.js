@@ -98,10 +98,11 @@ export class Paper {
   }
 
   extend(x, y, pressure = 0.5, now = performance.now()) {
+    if (!this.#stroke) return;
     const points = this.#stroke.points;
     const last = points.at(-1);
     if (last && Math.hypot(x - last[0], y - last[1]) < NEAREST) return;
-    if (this.#sketch.full) return;
+    if (this.#sketch.fullOfPoints) return;
     this.#sketch.add(this.#stroke, x, y, pressure, now);
     const from = Math.max(0, points.length - 2);
     drawStroke(this.#canvas.getContext("2d"), this.#canvas.width, this.#stroke, from);
@@ -115,6 +116,7 @@ export class Paper {
   }
 
   #down(event) {
+    if (event.pointerType === "pen") this.#lastPenAt = performance.now();
     const palm = event.pointerType === "touch" && performance.now() - this.#lastPenAt < 1000;
     if (this.#stroke || event.button > 0 || palm) return;
     if (!this.begin(...this.#place(event))) return;
@@ -123,6 +125,7 @@ export class Paper {
   }
 
   #move(event) {
+    if (event.pointerType === "pen") this.#lastPenAt = performance.now(); // hovering, too
     if (!this.#stroke || event.pointerId !== this.#pointer) return;
     const all = event.getCoalescedEvents?.() ?? [];
     for (const part of all.length ? all : [event]) this.extend(...this.#place(part), part.timeStamp);
@@ -147,7 +150,6 @@ export class Paper {
   #place(event) {
     const box = this.#canvas.getBoundingClientRect();
     const pen = event.pointerType === "pen";
-    if (pen) this.#lastPenAt = performance.now();
     return [
       (event.clientX - box.left) / box.width,
       (event.clientY - box.top) / box.height,

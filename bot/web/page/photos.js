@@ -42,6 +42,7 @@ export class Photos {
         const button = node("button", { type: "button" }, node("span", { textContent: face, ariaHidden: "true" }));
         button.append(node("span", { className: "name", textContent: name }));
         button.append(node("span", { className: "count" }));
+        button.title = name;
         button.dataset.vote = `${photo.result}:${kind}`;
         button.setAttribute("aria-pressed", "false");
         button.setAttribute("aria-label", `${name}: ${photo.title}`);
@@ -72,6 +73,7 @@ export class Photos {
       this.#pictures.delete(this.#pictures.keys().next().value);
     }
     const caption = node("figcaption", {}, node("strong", { textContent: photo.title }));
+    caption.title = [photo.title, photo.credit].filter(Boolean).join(", "); // it may be cut off
     if (photo.credit) caption.append(node("small", { textContent: photo.credit }));
     const image = url ? [node("img", { src: url, alt: "" })] : [];
     return node("li", {}, node("figure", {}, ...image, caption));

@@ -2,6 +2,11 @@
 // it is kept for this tab alone, so that the page can be reloaded and nobody reads it off the screen.
 
 const KEPT_LINK = "link";
+const UNREACHABLE = {
+  code: "offline",
+  sentence: "I cannot be reached just now. Your drawing is kept in this browser.",
+  retry_after: 3,
+};
 
 export class Refusal extends Error {
   constructor({ code, sentence, retry_after: retryAfter, again }) {
@@ -41,18 +46,10 @@ export class Server {
       });
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      throw new Refusal({
-        code: "offline",
-        sentence: "I cannot be reached just now. Your drawing is kept; I try again.",
-        retry_after: 3,
-      });
+      throw new Refusal(UNREACHABLE);
     }
-    const answer = await response.json().catch(() => ({
-      code: "offline",
-      sentence: "Something between us does not answer. Your drawing is kept; I try again.",
-      retry_after: 3,
-    }));
-    if (!response.ok) throw new Refusal(answer);
+    const answer = await response.json().catch(() => null); // null: a proxy's own page
+    if (!response.ok || !answer) throw new Refusal(answer ?? UNREACHABLE);
     return answer;
   }
 }

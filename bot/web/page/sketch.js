@@ -2,7 +2,8 @@
 //
 // Points are [x, y, pressure, milliseconds since the first point]; the paper is 1 wide and 1 high.
 
-const MOST_POINTS = 40000; // as the server's own bound
+const MOST_POINTS = 40000; // these two as the server's own bounds
+const MOST_STROKES = 4000;
 const CLEARED = { cleared: true };
 
 export class Sketch {
@@ -27,8 +28,15 @@ export class Sketch {
     return this.#undone.length > 0;
   }
 
+  /** Whether no other line may be begun. */
   get full() {
-    return this.strokes.reduce((sum, stroke) => sum + stroke.points.length, 0) >= MOST_POINTS;
+    return this.fullOfPoints || this.strokes.length >= MOST_STROKES;
+  }
+
+  /** Whether even the line that is being drawn may not go on. */
+  get fullOfPoints() {
+    const points = this.strokes.reduce((sum, stroke) => sum + stroke.points.length, 0);
+    return points >= MOST_POINTS;
   }
 
   /** Begin a line; add points to what is returned as long as it is drawn. */

@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
-from bot.links import DRAW_SECONDS, OPEN_SECONDS, Links
+from bot import web
+from bot.links import DRAW_SECONDS, OPEN_SECONDS, LinkError, Links
 from bot.settings import Settings
 from bot.store.models import Drawing, DrawingSource
+from bot.web import place
 from retrieval.serving.errors import RetrievalError
 from tests import drawings
 from tests.acting import buttons, pictures, texts
@@ -47,6 +49,15 @@ async def test_draw_explains_itself_where_there_is_no_page(world):
         assert told.ephemeral
         assert "MAGIC_PENCIL_PUBLIC_URL" in told.content
         assert "`/match`" in told.content
+
+
+async def test_draw_says_at_once_that_a_channel_is_closed(settings):
+    async with open_page(settings) as w:
+        nobody = discord.PermissionOverwrite(attach_files=False)
+        closed = {w.guild.default_role: nobody}
+        told = await w.mia.slash(w.guild.create_text_channel("news", overwrites=closed), "draw")
+        assert "may not post pictures here" in told.response.content
+        assert not told.response.components
 
 
 async def test_match_post_and_vote(settings):
@@ -90,7 +101,7 @@ async def test_match_post_and_vote(settings):
 async def _refused(browser: Browser, what: str, json=None) -> str:
     status, answer = await browser.ask(what, json)
     assert status == 403
-    assert answer["code"] == "link"
+    assert answer["code"] in ("link", "used")
     return answer["sentence"]
 
 
@@ -149,7 +160,9 @@ async def test_a_preview_of_the_link_does_not_use_it_up(settings):
     async with open_page(settings) as w, Browser(w, token(w)) as mia:
         async with Browser(w, "") as crawler:
             assert (await crawler.get("/draw")).status == 200
-            assert (await crawler.get("/")).headers["Location"] == "draw"
+            assert (await crawler.get("/")).headers["Location"] == (
+                f"{w.bot.settings.public_url}/draw"
+            )
         assert (await mia.ask("open"))[0] == 200
 
 
@@ -170,6 +183,8 @@ async def test_a_link_is_good_again_when_discord_refused_the_post(settings):
         status, answer = await mia.ask("post", done())
         assert status == 422
         assert "not allowed" in answer["sentence"]
+        assert await _stored(w) == [], "of a drawing that nobody has seen nothing is kept"
+        assert not [path for path in w.bot.settings.drawings.rglob("*") if path.is_file()]
         assert (await mia.ask("post", done()))[0] == 200
 
 
@@ -187,6 +202,83 @@ async def test_who_may_not_post_in_the_channel_any_more_cannot_from_the_page(set
             assert "not in that server" in (await stranger.ask("open"))[1]["sentence"]
         async with Browser(w, token(w, channel_id=1234)) as mia:
             assert "gone" in (await mia.ask("open"))[1]["sentence"]
+
+
+async def test_who_is_shut_out_while_drawing_sees_posts_and_votes_no_more(settings, monkeypatch):
+    async with open_page(settings) as w, Browser(w, token(w)) as mia, Browser(w, token(w)) as other:
+        await mia.ask("open")
+        await other.ask("open")
+        posted = (await other.ask("post", done()))[1]
+        assert (await mia.ask("live", body()))[0] == 200
+        w.guild.remove_member(w.mia)
+        ballot = {"result": posted["photos"][0]["result"], "kind": "good"}
+        monkeypatch.setattr(place, "_TRUSTED_SECONDS", 0.0)  # a minute has passed
+        for browser, what, asked in (
+            (mia, "live", body()),
+            (mia, "post", done()),
+            (other, "vote", ballot),
+        ):
+            status, answer = await browser.ask(what, asked)
+            assert status == 422
+            assert "not in that server" in answer["sentence"]
+        assert len(await _stored(w)) == 1
+
+
+async def test_private_threads_are_for_those_who_are_in_them(settings):
+    async with open_page(settings) as w:
+        channel = w.bot.get_channel(w.channel.id)
+        thread = await channel.create_thread(name="secret", invitable=False)
+        link = token(w, channel_id=thread.id)
+        async with Browser(w, link) as mia:
+            assert "may not post" in (await mia.ask("open"))[1]["sentence"]
+            await thread.add_user(discord.Object(w.mia.id))
+            assert (await mia.ask("open"))[1]["channel"] == "#secret"
+            assert (await mia.ask("post", done()))[0] == 200
+
+
+async def test_a_link_is_not_taken_while_the_bot_starts(settings, monkeypatch):
+    async with open_page(settings) as w, Browser(w, token(w)) as mia:
+        with monkeypatch.context() as starting:
+            starting.setattr(w.bot, "is_ready", lambda: False)
+            status, answer = await mia.ask("open")
+        assert status == 429
+        assert answer["retry_after"] > 0
+        assert (await mia.ask("open"))[0] == 200
+
+
+async def test_another_link_does_not_let_anybody_ask_faster(settings):
+    async with open_page(settings) as w:
+        statuses = []
+        for _ in range(4):
+            async with Browser(w, token(w)) as mia:
+                statuses += [(await mia.ask("open"))[0] for _ in range(6)]
+        assert statuses == [200] * 20 + [429] * 4
+        async with Browser(w, token(w, user_id=w.ben.id)) as ben:
+            assert (await ben.ask("open"))[0] == 200
+            blank = done() | {"drawing": "AAAA"}
+            statuses = [(await ben.ask("post", blank))[0] for _ in range(7)]
+        assert statuses == [422] * 6 + [429]
+
+
+async def test_a_drawing_is_posted_though_its_browser_has_gone(settings):
+    async with open_page(settings) as w, Browser(w, token(w)) as mia:
+        await mia.ask("open")
+        slow = w.bot.retrieval.match
+
+        async def match(*asked):
+            await asyncio.sleep(0.5)
+            return await slow(*asked)
+
+        w.bot.retrieval.match = match
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(mia.ask("post", done()), 0.3)
+        async with asyncio.timeout(10):
+            while not (stored := await _stored(w)) or stored[0].card_message_id is None:
+                await asyncio.sleep(0.05)
+        async with asyncio.timeout(10):
+            while (answer := (await mia.ask("post", done()))[1])["code"] != "used":
+                await asyncio.sleep(0.05)
+        assert "posted" in answer["sentence"]
 
 
 async def test_a_vote_is_for_what_this_link_posted(settings):
@@ -275,11 +367,11 @@ async def test_one_match_at_a_time_the_newest_next_and_not_too_many(settings):
     async with open_page(settings, retrieval=worker) as w, Browser(w, token(w)) as mia:
         await mia.ask("open")
         answers = await asyncio.gather(*(mia.ask("live", body()) for _ in range(60)))
-    codes = [answer["code"] for _, answer in answers]
+    statuses = [status for status, _ in answers]
     assert worker.most == 1
     assert worker.answered == 2, "the first and the newest"
-    assert codes.count("late") == 38
-    assert [status for status, _ in answers].count(429) == 20
+    assert statuses.count(409) == 38
+    assert statuses.count(429) == 20
     assert all(a["retry_after"] > 0 for _, a in answers if a["code"] == "busy")
 
 
@@ -312,6 +404,11 @@ async def test_neither_links_nor_cookies_are_logged(settings, capfd):
 
     async with open_page(settings, retrieval=Broken()) as w:
         link = token(w)
+        port = int(w.bot.settings.public_url.rsplit(":", 1)[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"POST /api/open HTTP/1.1\r\nX-Draw-Link: {link}\x00\r\n\r\n".encode())
+        assert b" 400 " in await reader.readline()
+        writer.close()
         async with Browser(w, link) as mia:
             await mia.ask("open")
             cookie = next(iter(mia._session.cookie_jar)).value
@@ -330,14 +427,55 @@ def test_the_key_is_the_hosts_alone_and_stays(tmp_path):
     assert Links.of(tmp_path).read(first.issue(1, 2, 3), 60).channel_id == 2
 
 
-@pytest.mark.parametrize("bad", ["draw.example.org", "ftp://x.org", "https://x.org/?a=1"])
+def test_a_key_that_was_cut_off_is_not_signed_with(tmp_path):
+    (tmp_path / "links.key").write_bytes(b"")
+    links = Links.of(tmp_path)
+    with pytest.raises(LinkError):
+        links.read(Links(b"").issue(1, 2, 3), 60)
+
+
+@pytest.mark.parametrize(
+    "bad", ["draw.example.org", "ftp://x.org", "https://x.org/?a=1", "https://me:secret@x.org"]
+)
 def test_the_address_must_be_one(bad):
     with pytest.raises(ValueError, match="address"):
         Settings(public_url=bad)
 
 
-async def test_without_an_address_nothing_is_served(settings):
-    from bot import web
+@pytest.mark.parametrize(
+    ("written", "as_browsers_do"),
+    [
+        ("https://Draw.Example.org:443/", "https://draw.example.org"),
+        ("https://example.org/pencil/", "https://example.org/pencil"),
+        ("http://bücher.example:8080", "http://xn--bcher-kva.example:8080"),
+        ("http://[::1]:80", "http://[::1]"),
+    ],
+)
+def test_the_address_is_kept_as_browsers_write_it(written, as_browsers_do):
+    assert Settings(public_url=written).public_url == as_browsers_do
 
+
+async def test_below_a_path_behind_a_proxy(settings):
+    """As Caddy's `handle_path /pencil/*` hands it on: the path taken off."""
+    async with open_page(settings) as w:
+        at = w.bot.settings.public_url
+        site_settings = w.bot.settings.model_copy(
+            update={"public_url": "https://example.org/pencil"}
+        )
+        w.bot.settings = site_settings
+        with web.listen("127.0.0.1", 0) as listening:
+            at = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            async with web.serve(w.bot, listening), aiohttp.ClientSession() as session:
+                async with session.get(f"{at}/", allow_redirects=False) as response:
+                    assert response.headers["Location"] == "https://example.org/pencil/draw"
+                headers = {"Origin": "https://example.org", "X-Draw-Link": token(w)}
+                async with session.post(f"{at}/api/open", headers=headers) as response:
+                    assert response.status == 200
+                    cookie = response.headers["Set-Cookie"]
+        assert "Path=/pencil;" in cookie
+        assert "Secure" in cookie
+
+
+async def test_without_an_address_nothing_is_served(settings):
     async with open_world(settings, own_worker=False) as w, web.serve(w.bot):
         pass
