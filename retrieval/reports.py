@@ -7,6 +7,13 @@ from typing import Literal
 import msgspec
 
 
+# A ninth of a picture, row by row.
+Place = Literal[
+    "upper left", "top", "upper right", "left", "middle", "right",
+    "lower left", "bottom", "lower right",
+]  # fmt: skip
+
+
 class Progress(msgspec.Struct, tag="progress", frozen=True):
     """How far a build is: ``done`` of ``total`` photos in this stage."""
 
