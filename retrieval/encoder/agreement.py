@@ -57,10 +57,11 @@ def shares(branch: Branch, pixels: torch.Tensor, other: torch.Tensor) -> Shares:
     summed = []
     for number, (cells, level, pull) in enumerate(zip(maps, levels, pulls, strict=True)):
         mean = branch.means[number]
-        pull = pull / (level - mean).norm()
         pooled = number in branch.pooled
         of_one = (-1, 1, 1) if pooled else cells.shape[1:]
-        amounts = (cells[0].float() - mean.view(of_one)) * pull.view(of_one)
+        amounts = (cells[0].float() - mean.view(of_one)) * (pull / (level - mean).norm()).view(
+            of_one
+        )
         summed.append(amounts.sum(0) / (amounts[0].numel() if pooled else 1))
     return Shares(summed, unplaced)
 
@@ -68,7 +69,7 @@ def shares(branch: Branch, pixels: torch.Tensor, other: torch.Tensor) -> Shares:
 def _pulls(
     branch: Branch, centred: list[torch.Tensor], other: torch.Tensor
 ) -> tuple[list[torch.Tensor], float]:
-    """Return for each level the vector (width,) whose product with it is its share, and the biases'.
+    """Return vectors (width,) whose products with the levels are their shares, and the biases'.
 
     The embedding's blocks are head(levels) over its length, times the root of the block's weight.
     """
@@ -97,7 +98,8 @@ def spread(maps: list[torch.Tensor]) -> torch.Tensor:
 
 def _weights(cells: int, device: torch.device) -> torch.Tensor:
     """Return how a row of cells is spread over SIDE finer ones: (cells, SIDE), rows of sum 1."""
-    fine = functional.interpolate(torch.eye(cells, device=device)[None], size=SIDE, mode="linear")[0]
+    each = torch.eye(cells, device=device)[None]
+    fine = functional.interpolate(each, size=SIDE, mode="linear")[0]
     return fine / fine.sum(1, keepdim=True)
 
 

@@ -49,7 +49,7 @@ def _tensor(image: Image.Image) -> torch.Tensor:
 
 
 def framed(image: Image.Image) -> Image.Image:
-    """Crop a photo (RGB) to the object and pad to a square if the border is plain; else return the photo."""
+    """Return a photo (RGB); one with a plain border is cropped to the object, in a square."""
     share = min(1.0, _LOOKED_AT / max(image.size))
     size = (max(1, round(share * image.width)), max(1, round(share * image.height)))
     small = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
