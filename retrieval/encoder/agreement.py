@@ -59,9 +59,8 @@ def shares(branch: Branch, pixels: torch.Tensor, other: torch.Tensor) -> Shares:
         mean = branch.means[number]
         pooled = number in branch.pooled
         of_one = (-1, 1, 1) if pooled else cells.shape[1:]
-        amounts = (cells[0].float() - mean.view(of_one)) * (pull / (level - mean).norm()).view(
-            of_one
-        )
+        pull_of_one = (pull / (level - mean).norm()).view(of_one)
+        amounts = (cells[0].float() - mean.view(of_one)) * pull_of_one
         summed.append(amounts.sum(0) / (amounts[0].numel() if pooled else 1))
     return Shares(summed, unplaced)
 

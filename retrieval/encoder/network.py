@@ -267,7 +267,7 @@ class Branch(nn.Module):
 
 
 def ink_map(page: torch.Tensor, cells: int) -> torch.Tensor:
-    """Map pages (n, 1, side, side), 0 … 255, to the ink in overlapping cells (n, 1, cells, cells)."""
+    """Map pages (n, 1, side, side), 0 … 255, to ink in overlapping cells (n, 1, cells, cells)."""
     fine = functional.adaptive_avg_pool2d(255 - page.float(), 4 * cells)
     return functional.avg_pool2d(fine, 8, stride=4, padding=2)
 

@@ -34,7 +34,7 @@ def test_chalk_is_shown_on_black_and_ink_on_white():
     chalk.putalpha(render("fish").convert("L").point(lambda tone: 255 - tone))
     ink = render("fish", background=(0, 0, 0, 0))
     for image, paper in ((chalk, 0), (ink, 255)):
-        flat = drawings.Drawing(image, sketches.canonicalise(image)).flattened()
+        flat = drawings.Drawing(image, *sketches.trace(image)).flattened()
         assert flat.mode == "RGB"
         assert np.median(np.asarray(flat)) == paper
 
