@@ -62,6 +62,8 @@ _RETRIEVAL: dict[FailureCode, str] = {
     "`magic-pencil index build`.",
     "not_yours": "These photos are in a folder of the host's, so they cannot be changed here.",
     "unknown_photo": "There is no such photo. Choose one from the list that appears as you type.",
+    "no_cells": "My encoder of today compares pictures as wholes, so I cannot say which parts of "
+    "them agree.",
     "unknown_generation": "That state of the index is not kept any more, or is damaged. "
     "`/index verify` says more.",
     "protocol": "The worker is of another version than I am. The host should restart both.",

@@ -12,14 +12,16 @@ from pathlib import Path
 from PIL import Image
 
 from retrieval import images, sketches
+from retrieval.reports import Step
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A decoded drawing (RGB or RGBA) and the canonical sketch made of it."""
+    """A decoded drawing (RGB or RGBA), the canonical sketch made of it, and what was done to it."""
 
     image: Image.Image
     sketch: sketches.CanonicalSketch
+    steps: tuple[Step, ...]
 
     def flattened(self) -> Image.Image:
         """Return it as it may be shown, see :func:`flattened`."""
@@ -40,7 +42,9 @@ def decode(data: bytes) -> Drawing:
         NotADrawingError: nothing is drawn on it, or it is a photo, writing or noise.
     """
     image = images.decode(data)
-    return Drawing(image, sketches.canonicalise(image, strict=True))
+    sketch, steps = sketches.trace(image, strict=True)
+    turned: tuple[Step, ...] = ("turned",) if images.is_turned(data) else ()
+    return Drawing(image, sketch, turned + steps)
 
 
 def read(path: Path) -> Drawing:

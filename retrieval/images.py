@@ -11,7 +11,7 @@ import warnings
 from typing import Final, Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 Reason = Literal["not_an_image", "animated", "too_large", "damaged", "empty"]
 
@@ -69,6 +69,14 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
         raise ImageError("damaged") from error
     picture.info = {}
     return picture
+
+
+def is_turned(data: bytes) -> bool:
+    """Say whether a picture that :func:`decode` takes lay on its side or back, by its EXIF."""
+    try:
+        return int(_open(data).getexif().get(ExifTags.Base.Orientation, 1)) in range(2, 9)
+    except Exception:  # as in _upright
+        return False
 
 
 def flatten(image: Image.Image, background: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:

@@ -6,6 +6,26 @@ from typing import Literal
 
 import msgspec
 
+# A ninth of a picture, row by row.
+Place = Literal[
+    "upper left", "top", "upper right", "left", "middle", "right",
+    "lower left", "bottom", "lower right",
+]  # fmt: skip
+
+# What was done to a drawing before the encoder saw it, in the order of doing.
+Step = Literal[
+    "turned",  # upright, as its file says
+    "enlarged",  # a small doodle was looked at again, closer
+    "bars",  # an app's bars around the canvas were cut off
+    "sheet",  # the sheet of paper was cut out and seen from above
+    "shadows",  # paper of uneven tone was evened out
+    "rules",  # ruled or squared lines were taken away
+    "clutter",  # and so were specks, or what hangs at a photo's border
+    "caption",  # and lines of writing above or below
+    "inverted",  # light lines on dark paper were turned dark on white
+    "cropped",  # what is drawn filled only a part of its page
+]
+
 
 class Progress(msgspec.Struct, tag="progress", frozen=True):
     """How far a build is: ``done`` of ``total`` photos in this stage."""

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from retrieval import confidence
-from retrieval.encoder import checkpoint, preprocessing
+from retrieval.encoder import agreement, checkpoint, preprocessing
 from retrieval.encoder.checkpoint import EncoderError, Metadata
 from retrieval.encoder.network import SketchPhotoNetwork, fold_batch_norm
 from retrieval.sketches import CanonicalSketch
@@ -68,6 +68,10 @@ class Encoder:
         """Turn an RGB photo into uint8 (3, side, side). Thread-safe."""
         return preprocessing.prepare_photo(image, self.photo_size)
 
+    def framed_photo(self, image: Image.Image) -> Image.Image:
+        """Return what of a photo (RGB) it looks at, before it is squeezed to a square."""
+        return preprocessing.framed(image)
+
     def embed_sketches(self, batch: Sequence[torch.Tensor]) -> npt.NDArray[np.float32]:
         """Embed prepared sketches; returns float32 (n, dim), rows of unit length."""
         return self._embed(batch, self.network.embed_sketches)
@@ -79,6 +83,22 @@ class Encoder:
         return np.concatenate(
             [self._embed(batch[start : start + few], self.network.embed_photos) for start in starts]
         )
+
+    def agreement(self, pair: Sequence[torch.Tensor]) -> npt.NDArray[np.float32]:
+        """Say where a prepared sketch and a prepared photo agree; returns float32 (2, side, side).
+
+        What each place of the sketch's subject, and of the photo, adds to their similarity: see
+        :mod:`retrieval.encoder.agreement`. Where the ink lies on its page is left out, because a
+        page is not framed as its subject is. Raises NoCellsError.
+        """
+        drawn, taken = (self.network_input([picture]) for picture in pair)
+        sketch, photo = self.network.sketch, self.network.photo
+        with torch.inference_mode():
+            of_sketch = agreement.shares(sketch, drawn, photo(taken)[0])
+            of_photo = agreement.shares(photo, taken, sketch(drawn)[0])
+            subject = of_sketch.levels[:-1] if sketch.layout else of_sketch.levels
+            maps = agreement.spread(subject), agreement.spread(of_photo.levels)
+            return torch.stack(maps).cpu().numpy()
 
     def network_input(self, batch: Sequence[torch.Tensor]) -> torch.Tensor:
         """Put prepared pictures together as the network takes them, on its device."""

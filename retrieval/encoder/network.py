@@ -130,19 +130,27 @@ class Trunk(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> list[torch.Tensor]:
         """Map pixels (n, 3, side, side) of any side, values 0 … 255, to levels (n, width)."""
+        return self.pool(self.maps(pixels))
+
+    def maps(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """Map the same to the cells (n, channels, rows, columns) that each level is made of."""
         if pixels.shape[-1] != self.size:
             pixels = functional.interpolate(
                 pixels, size=(self.size, self.size), mode="bilinear", antialias=True
             )
         pixels = (pixels - self.shift) / self.scale
         if not self.grid:
-            levels = [self.backbone(pixels)]
+            maps = [self.backbone.forward_features(pixels)]
         else:
             last, (middle,) = self.backbone.forward_intermediates(pixels, indices=[self.stage])
-            cells = functional.adaptive_avg_pool2d(middle, self.grid).flatten(1)
-            levels = [self.backbone.forward_head(last), cells]
+            maps = [last, functional.adaptive_avg_pool2d(middle, self.grid)]
         if self.low is not None:
-            levels.append(torch.cat([path(pixels) for path in self.low], dim=-1))
+            maps.append(torch.cat([path(pixels) for path in self.low], dim=1))
+        return maps
+
+    def pool(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Make levels (n, width) of cells: the backbone pools the first, the others are kept."""
+        levels = [self.backbone.forward_head(maps[0]), *(cells.flatten(1) for cells in maps[1:])]
         return [level.float() for level in levels]
 
 
@@ -168,11 +176,10 @@ class LowResolution(nn.Module):
             nn.BatchNorm2d(96),
             nn.ReLU(inplace=True),
             nn.AdaptiveMaxPool2d(4),
-            nn.Flatten(),
         )
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Map scaled pixels (n, 3, side, side) to features (n, width)."""
+        """Map scaled pixels (n, 3, side, side) to features (n, 96, 4, 4)."""
         features: torch.Tensor = self.layers(functional.avg_pool2d(pixels, self.stride))
         return features
 
@@ -213,12 +220,23 @@ class Branch(nn.Module):
 
         Values are 0 … 255. Photos have three channels, drawings two: the subject and the page.
         """
+        return self.pool(self.maps(pixels))
+
+    def maps(self, pixels: torch.Tensor) -> list[torch.Tensor]:
+        """Return the cells (n, channels, rows, columns) that each of these levels is made of."""
         drawn = pixels.shape[1] == 2
         seen = pixels[:, :1].expand(-1, 3, -1, -1) if drawn else pixels
-        levels = [level for trunk in self.trunks for level in trunk(seen)]
+        maps = [cells for trunk in self.trunks for cells in trunk.maps(seen)]
         if self.layout:
-            levels.append(ink_map(pixels[:, 1:], self.layout))
-        return levels
+            maps.append(ink_map(pixels[:, 1:], self.layout))
+        return maps
+
+    def pool(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
+        """Make levels (n, width) of cells."""
+        levels = []
+        for trunk, start in zip(self.trunks, self.pooled, strict=True):
+            levels += trunk.pool(maps[start : start + len(trunk.widths)])
+        return levels + [cells.flatten(1) for cells in maps[len(levels) :]]
 
     def embed(self, levels: list[torch.Tensor]) -> torch.Tensor:
         """Map levels (n, width) to unit rows (n, dim)."""
@@ -249,9 +267,9 @@ class Branch(nn.Module):
 
 
 def ink_map(page: torch.Tensor, cells: int) -> torch.Tensor:
-    """Map pages (n, 1, side, side), 0 … 255, to the ink in overlapping cells: (n, cells²)."""
+    """Map pages (n, 1, side, side), 0 … 255, to ink in overlapping cells (n, 1, cells, cells)."""
     fine = functional.adaptive_avg_pool2d(255 - page.float(), 4 * cells)
-    return functional.avg_pool2d(fine, 8, stride=4, padding=2).flatten(1)
+    return functional.avg_pool2d(fine, 8, stride=4, padding=2)
 
 
 class SketchPhotoNetwork(nn.Module):

@@ -40,7 +40,7 @@ def prepare_photo(image: Image.Image, size: int) -> torch.Tensor:
     centred, proportions kept. Any other photo is squeezed to a square whole, as the photos of the
     Sketchy Database were.
     """
-    image = _framed(image if image.mode == "RGB" else image.convert("RGB"))
+    image = framed(image if image.mode == "RGB" else image.convert("RGB"))
     return _tensor(image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=3.0))
 
 
@@ -48,8 +48,8 @@ def _tensor(image: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
-def _framed(image: Image.Image) -> Image.Image:
-    """Crop to the object and pad to a square if the border is plain; else return the photo."""
+def framed(image: Image.Image) -> Image.Image:
+    """Return a photo (RGB); one with a plain border is cropped to the object, in a square."""
     share = min(1.0, _LOOKED_AT / max(image.size))
     size = (max(1, round(share * image.width)), max(1, round(share * image.height)))
     small = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)

@@ -1,12 +1,13 @@
 """Choose and check the numbers that turn a search into a confidence; :mod:`retrieval.confidence`.
 
 Every drawing searches several galleries, large and small, some without a photo of its category, so
-that the confidence means the same in all.
+that the confidence means the same in all. An encoder knows some categories from its training and
+others not; drawings of both are fitted on together, or it would be too sure of what it never saw.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,7 +26,7 @@ BINS: Final = 10
 SEARCHES: Final = 3  # in galleries drawn at random, for each drawing
 _ABSENT: Final = 0.1  # share of those galleries that lack the drawing's category
 _FEWEST: Final = 40  # photos
-_COUNTS: Final = {"clean": 6, "corrupted": 6, "distractors": 6, "random": 1}
+FOLDS: Final = 5
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -81,14 +82,34 @@ def searches(
     return found
 
 
-def together(parts: Mapping[str, Searches]) -> Searches:
-    """Put searches together to fit on; whole galleries count as much as galleries by chance."""
-    taken = [part for name, part in parts.items() for _ in range(_COUNTS[name])]
+def together(parts: Iterable[Searches]) -> Searches:
+    """Put searches together to fit on; each counts the same."""
+    taken = list(parts)
     return Searches(
         np.concatenate([part.figures for part in taken]),
         np.concatenate([part.right for part in taken]),
         np.concatenate([part.categories for part in taken]),
     )
+
+
+def cross_validated(parts: Mapping[str, Searches]) -> dict[str, Floats]:
+    """Return each search's probability by a fit on all parts that knew nothing of its category."""
+    everything = together(parts.values())
+    names = np.random.default_rng(0).permutation(np.unique(everything.categories))
+    said = {key: np.zeros(len(part.right)) for key, part in parts.items()}
+    for fold in range(FOLDS):
+        held_out = names[fold::FOLDS]
+        known = ~np.isin(everything.categories, held_out)
+        fitted = fit(
+            Searches(
+                everything.figures[known], everything.right[known], everything.categories[known]
+            ),
+            "",
+        )
+        for key, part in parts.items():
+            mine = np.isin(part.categories, held_out)
+            said[key][mine] = fitted.probability(part.figures[mine])
+    return said
 
 
 def _photos(

@@ -80,6 +80,16 @@ class Records:
             if record := self.raw(slot):
                 yield slot, _decode(record)
 
+    def find(self, photo_id: str) -> IndexedPhoto | None:
+        """Return the photo of that id, if it is here."""
+        # An array of so many things, as MessagePack has it, of which the id is the first.
+        head = bytes([0x90 + len(IndexedPhoto.__struct_fields__)])
+        start = self._data.find(head + _encode(photo_id))
+        slot = int(np.searchsorted(self._offsets, start, "right")) - 1
+        if start < 0 or self._offsets[slot] != start:
+            return None
+        return self[slot]
+
     def raw(self, slot: int) -> bytes:
         """Return a slot's record as it is stored, empty if there is none."""
         start, end = self._offsets[slot], self._offsets[slot + 1]

@@ -1,8 +1,9 @@
-"""Put single drawings into batches for the encoder, ahead of a rebuild's photos.
+"""Put single drawings into batches for the encoder, ahead of all that has more time.
 
 One thread runs the encoder. Before each run the waiting drawings are taken together, up to a
-batch; only when none waits, and none is about to come, is a rebuild's chunk of photos run. Whoever
-gave up waiting, or whose deadline has passed, is left out before the encoder and not after it.
+batch; only when none waits is a drawing compared with a photo, and only when none is about to come
+is a rebuild's chunk of photos run. Whoever gave up waiting, or whose deadline has passed, is left
+out before the encoder and not after it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from retrieval.embeddings import FloatArray
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Embed = Callable[["Sequence[Tensor]"], FloatArray]
-
+_Argument = TypeVar("_Argument")
+_Result = TypeVar("_Result")
 
 # A rebuild goes on, slowly, however many drawings come.
 _PATIENCE = 1.0
@@ -33,8 +35,18 @@ class ExpiredError(TimeoutError):
     """The deadline passed before the encoder was reached."""
 
 
+def in_time(
+    deadline: float, function: Callable[[_Argument], _Result], argument: _Argument
+) -> _Result:
+    """Call a function, or raise ExpiredError: its turn may come after the deadline."""
+    if time.time() >= deadline:
+        raise ExpiredError
+    return function(argument)
+
+
 @dataclass(slots=True)
 class _Waiting:
+    run: Embed
     inputs: Sequence[Tensor]
     deadline: float  # seconds since the Unix epoch
     future: asyncio.Future[FloatArray]
@@ -42,7 +54,7 @@ class _Waiting:
 
 
 class Batcher:
-    """Dynamic batches over two lanes: drawings first, photos when there is nothing else."""
+    """Dynamic batches of drawings first; then pairs, and photos when there is nothing else."""
 
     def __init__(
         self,
@@ -63,6 +75,7 @@ class Batcher:
         self._max_batch = max_batch
         self._linger = linger
         self._drawings: deque[_Waiting] = deque()
+        self._pairs: deque[_Waiting] = deque()
         self._photos: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encoder")
@@ -80,7 +93,7 @@ class Batcher:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        for waiting in (*self._drawings, *self._photos):
+        for waiting in (*self._drawings, *self._pairs, *self._photos):
             waiting.future.cancel()
         self._thread.shutdown(wait=False)
 
@@ -100,7 +113,9 @@ class Batcher:
         Raises:
             ExpiredError: the deadline passed first.
         """
-        vectors = await self._submit(self._drawings, [network_input], deadline)
+        vectors = await self._submit(
+            self._drawings, self._embed_sketches, [network_input], deadline
+        )
         embedding: FloatArray = vectors[0]
         return embedding
 
@@ -115,13 +130,21 @@ class Batcher:
 
     async def embed_photos(self, inputs: Sequence[Tensor]) -> FloatArray:
         """Return photos' embeddings, shape (n, dim); gives way to every drawing."""
-        return await self._submit(self._photos, inputs, float("inf"))
+        return await self._submit(self._photos, self._embed_photos, inputs, float("inf"))
+
+    async def compare(self, run: Embed, pair: Sequence[Tensor], deadline: float) -> FloatArray:
+        """Return what `run` makes of a drawing and a photo, called in the encoder's thread.
+
+        Raises:
+            ExpiredError: the deadline passed first.
+        """
+        return await self._submit(self._pairs, run, pair, deadline)
 
     async def _submit(
-        self, lane: deque[_Waiting], inputs: Sequence[Tensor], deadline: float
+        self, lane: deque[_Waiting], run: Embed, inputs: Sequence[Tensor], deadline: float
     ) -> FloatArray:
         future: asyncio.Future[FloatArray] = asyncio.get_running_loop().create_future()
-        lane.append(_Waiting(inputs, deadline, future))
+        lane.append(_Waiting(run, inputs, deadline, future))
         self._arrived.set()
         return await future
 
@@ -130,14 +153,14 @@ class Batcher:
             await self._arrived.wait()
             if self._drawings and len(self._drawings) < self._max_batch:
                 await asyncio.sleep(self._linger)
-            if batch := self._take(self._drawings, self._max_batch):
-                await self._run_batch(batch, self._embed_sketches)
+            if batch := self._take(self._drawings, self._max_batch) or self._take(self._pairs, 1):
+                await self._run_batch(batch)
             elif self._photos and self._gives_way():
                 await asyncio.sleep(_GLANCE)
             elif batch := self._take(self._photos, 1):
-                await self._run_batch(batch, self._embed_photos)
+                await self._run_batch(batch)
                 self._last_photos = time.monotonic()
-            elif not self._drawings and not self._photos:
+            elif not (self._drawings or self._pairs or self._photos):
                 self._arrived.clear()
 
     def _gives_way(self) -> bool:
@@ -156,11 +179,13 @@ class Batcher:
             taken.append(waiting)
         return taken
 
-    async def _run_batch(self, batch: list[_Waiting], embed: Embed) -> None:
+    async def _run_batch(self, batch: list[_Waiting]) -> None:
         inputs = [item for waiting in batch for item in waiting.inputs]
         self.batches += 1
         try:
-            vectors = await asyncio.get_running_loop().run_in_executor(self._thread, embed, inputs)
+            vectors = await asyncio.get_running_loop().run_in_executor(
+                self._thread, batch[0].run, inputs
+            )
         except asyncio.CancelledError:
             for waiting in batch:
                 waiting.future.cancel()

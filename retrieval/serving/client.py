@@ -37,10 +37,14 @@ from retrieval.serving.messages import (
     AddPhoto,
     Build,
     CancelBuild,
+    Canonical,
+    Canonicalise,
     ChangePhotos,
     Collections,
     Curating,
     EditPhoto,
+    Explain,
+    Explanation,
     Failure,
     Health,
     HealthReport,
@@ -56,6 +60,7 @@ from retrieval.serving.messages import (
     RollBack,
     Showing,
     Status,
+    Telling,
     Verify,
 )
 
@@ -69,7 +74,7 @@ _CONNECT_PAUSE = 0.05
 _CRASHES_REMEMBERED = 256
 _CRASHES_ALLOWED = 2
 
-Asked = Match | Build | Status | Health | Curating | Keeping | Showing
+Asked = Match | Telling | Build | Status | Health | Curating | Keeping | Showing
 _Answer = TypeVar("_Answer")
 
 
@@ -120,11 +125,25 @@ class RetrievalClient:
         Raises:
             RetrievalError: there is no answer; see its code.
         """
+        body = Match(drawing, collections, k)
+        return await self._ask_once(body, timeout, Matches, self._fingerprint(drawing))
+
+    async def canonicalise(self, drawing: bytes) -> Canonical:
+        """Ask for what the encoder is given of a drawing. Raises RetrievalError."""
+        fingerprint = self._fingerprint(drawing)
+        return await self._ask_once(Canonicalise(drawing), MATCH_SECONDS, Canonical, fingerprint)
+
+    async def explain(self, asked: Explain) -> Explanation:
+        """Ask where a drawing and a photo agree. Raises RetrievalError."""
+        fingerprint = self._fingerprint(asked.drawing)
+        return await self._ask_once(asked, MATCH_SECONDS, Explanation, fingerprint)
+
+    def _fingerprint(self, drawing: bytes) -> str:
+        """Return what a drawing is known by; raises RetrievalError if it stopped the worker."""
         fingerprint = hashlib.sha256(drawing).hexdigest()
         if self._crashes.get(fingerprint, 0) >= _CRASHES_ALLOWED:
             raise RetrievalError("crashed_twice", "This drawing stopped the worker twice.")
-        body = Match(drawing, collections, k)
-        return await self._ask_once(body, timeout, Matches, fingerprint)
+        return fingerprint
 
     async def build(
         self, collection: str, *, full: bool = False

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from retrieval import confidence, drawings, images, index, library, ranking, sketches, thumbnails
 from retrieval.embeddings import FloatArray
-from retrieval.encoder import Encoder
+from retrieval.encoder import Encoder, NoCellsError
 from retrieval.home import Home
 from retrieval.reports import BuildReport, CollectionStatus, Progress
 from retrieval.serving.errors import RetrievalError
@@ -77,15 +77,29 @@ class Engine:
             RetrievalError: it is not a picture that we read, or no drawing.
         """
         started = time.perf_counter()
-        try:
-            decoded = drawings.decode(drawing)
-        except images.ImageError as error:
-            raise RetrievalError(error.reason, str(error)) from error
-        except sketches.NotADrawingError as error:
-            raise RetrievalError(error.reason, str(error)) from error
+        decoded = self.decode(drawing)
         network_input = self.encoder.prepare_sketch(decoded.sketch)
         shown = images.encode_png(decoded.flattened(), DRAWING_SIDE)
         return PreparedDrawing(network_input, shown, _milliseconds(started))
+
+    @staticmethod
+    def decode(drawing: bytes) -> drawings.Drawing:
+        """Decode and canonicalise an upload. Raises RetrievalError."""
+        try:
+            return drawings.decode(drawing)
+        except (images.ImageError, sketches.NotADrawingError) as error:
+            raise RetrievalError(error.reason, str(error)) from error
+
+    def agreement(self, pair: Sequence[Tensor]) -> FloatArray:
+        """Say where a prepared sketch and a prepared photo agree, (2, rows, columns).
+
+        Raises:
+            RetrievalError: this encoder cannot tell.
+        """
+        try:
+            return self.encoder.agreement(pair)
+        except NoCellsError as error:
+            raise RetrievalError("no_cells", str(error)) from error
 
     def search(
         self,
@@ -137,6 +151,19 @@ class Engine:
                 "total": round(prepared.milliseconds + encode_ms + _milliseconds(started), 2),
             },
         )
+
+    def photo(self, collection: str, photo_id: str) -> bytes:
+        """Return the thumbnail of a photo that can be found in a collection.
+
+        Raises:
+            RetrievalError: it cannot, or its file is gone.
+        """
+        (generation,) = self._generations([collection])
+        found = generation.photos.find(photo_id)
+        thumbnail = self._thumbnail(collection, found) if found else b""
+        if not thumbnail:
+            raise RetrievalError("unknown_photo", f"{collection} has no photo {photo_id}.")
+        return thumbnail
 
     def _confidence(self, vector: FloatArray, pool: FloatArray) -> Confidence | None:
         """Say how sure a search is, None if the encoder was never calibrated."""
@@ -232,11 +259,6 @@ class Engine:
     def _matched(
         self, rank: int, score: float, collection: str, photo: index.IndexedPhoto
     ) -> MatchedPhoto:
-        try:
-            original: Path | None = Path(library.find(self.home, collection).source) / photo.name
-            thumbnail = thumbnails.read(self.home, photo.photo_id, original)
-        except (OSError, images.ImageError, library.UnknownCollectionError):
-            thumbnail = b""  # the photo's file is gone; the match is still worth naming
         return MatchedPhoto(
             rank=rank,
             photo=photo.name,
@@ -245,8 +267,16 @@ class Engine:
             title=photo.title,
             credit=photo.credit,
             score=round(score, 4),
-            thumbnail=thumbnail,
+            thumbnail=self._thumbnail(collection, photo),
         )
+
+    def _thumbnail(self, collection: str, photo: index.IndexedPhoto) -> bytes:
+        """Return a photo's thumbnail, empty if its file is gone: it is still worth naming."""
+        try:
+            original = Path(library.find(self.home, collection).source) / photo.name
+            return thumbnails.read(self.home, photo.photo_id, original)
+        except (OSError, images.ImageError, library.UnknownCollectionError):
+            return b""
 
 
 def _milliseconds(started: float) -> float:

@@ -19,13 +19,15 @@ from retrieval.reports import (
     Done,
     PhotoPage,
     PicturesReply,
+    Place,
     PlotReply,
     Progress,
     Statistics,
+    Step,
     VerifyReport,
 )
 
-PROTOCOL = 3
+PROTOCOL = 4
 
 FailureCode = Literal[
     "not_an_image",  # the bytes are no picture that we read
@@ -50,6 +52,7 @@ FailureCode = Literal[
     "unknown_collection",
     "not_yours",  # the collection's photos are in a folder of the host's
     "unknown_photo",
+    "no_cells",  # the encoder cannot tell which places of a picture it compared
     "unknown_generation",  # it is not kept any more
     "protocol",  # the peer speaks another version
     "worker_gone",  # the worker died or cannot be reached; said by the client
@@ -64,6 +67,20 @@ class Match(msgspec.Struct, tag="match", frozen=True):
     drawing: bytes
     collections: tuple[str, ...]
     k: int = 5
+
+
+class Canonicalise(msgspec.Struct, tag="canonicalise", frozen=True):
+    """Ask for what the encoder is given of a drawing."""
+
+    drawing: bytes
+
+
+class Explain(msgspec.Struct, tag="explain", frozen=True):
+    """Ask where a drawing and a photo of a collection agree."""
+
+    drawing: bytes
+    collection: str
+    photo_id: str
 
 
 class Build(msgspec.Struct, tag="build", frozen=True):
@@ -163,6 +180,7 @@ class Health(msgspec.Struct, tag="health", frozen=True):
 Curating = AddPhoto | EditPhoto | ChangePhotos | ListPhotos
 Keeping = CancelBuild | RollBack | Verify
 Showing = Pictures | Plot
+Telling = Canonicalise | Explain
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -170,7 +188,7 @@ class Request(msgspec.Struct, frozen=True):
 
     id: int
     deadline: float
-    body: Match | Build | Status | Health | Curating | Keeping | Showing
+    body: Match | Telling | Build | Status | Health | Curating | Keeping | Showing
     protocol: int = PROTOCOL
 
 
@@ -211,6 +229,29 @@ class Matches(msgspec.Struct, tag="matches", frozen=True):
     timings_ms: dict[str, float]
 
 
+class Canonical(msgspec.Struct, tag="canonical", frozen=True):
+    """The answer to Canonicalise: what is drawn, and where on its page; and what was done to it.
+
+    Both pictures are PNG.
+    """
+
+    subject: bytes
+    page: bytes
+    steps: tuple[Step, ...]
+
+
+class Explanation(msgspec.Struct, tag="explanation", frozen=True):
+    """The answer to Explain: drawing and photo side by side, lit where they agree, as a JPEG.
+
+    Where that is most, in words; None where nothing speaks for the match.
+    """
+
+    picture: bytes
+    drawing_place: Place | None
+    photo_place: Place | None
+    encoder: str
+
+
 class Collections(msgspec.Struct, tag="collections", frozen=True):
     """The answer to Status."""
 
@@ -241,6 +282,8 @@ class Failure(msgspec.Struct, tag="failure", frozen=True):
 
 ReplyBody = (
     Matches
+    | Canonical
+    | Explanation
     | Progress
     | BuildReport
     | Collections

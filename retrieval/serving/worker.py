@@ -25,12 +25,15 @@ from retrieval.embeddings import FloatArray
 from retrieval.home import CollectionNameError, Home
 from retrieval.reports import Progress
 from retrieval.serving import messages
-from retrieval.serving.batching import Batcher, ExpiredError
+from retrieval.serving.batching import Batcher, in_time
 from retrieval.serving.curating import curate, expire
 from retrieval.serving.errors import RetrievalError
+from retrieval.serving.explaining import Explainer
 from retrieval.serving.messages import (
     Build,
+    Canonicalise,
     Collections,
+    Explain,
     Failure,
     Health,
     HealthReport,
@@ -58,7 +61,6 @@ _LOOK_SECONDS = 1.0  # between two looks at which encoder is chosen
 _AGAIN_SECONDS = 10.0  # after it could not be changed
 
 Send = Callable[[ReplyBody], None]
-_Argument = TypeVar("_Argument")
 _Result = TypeVar("_Result")
 
 
@@ -73,6 +75,7 @@ class Worker:
         self._gate = Gate()
         self._stamp = (0, 0)
         self._preparers = ThreadPoolExecutor(_PREPARERS, thread_name_prefix="drawing")
+        self._explainer = Explainer(self._preparers)
         self._builders = ThreadPoolExecutor(
             2, thread_name_prefix="build", initializer=readahead.step_back
         )
@@ -192,9 +195,9 @@ class Worker:
                 async with asyncio.timeout(messages.remaining(request.deadline)):
                     serving = await asyncio.shield(self._serving)
                 engine = serving.engine
-                if isinstance(body, Match):
+                if isinstance(body, Match | Canonicalise | Explain):
                     with serving.used():
-                        send(await self._admit(serving, body, request.deadline))
+                        send(await self._look(serving, body, request.deadline))
                 elif isinstance(body, Status):
                     found = await asyncio.to_thread(engine.status, body.collections)
                     send(Collections(found, engine.encoder_label))
@@ -216,6 +219,13 @@ class Worker:
             log.exception("request failed", incident=incident, kind=type(body).__name__)
             send(Failure("internal", incident))
 
+    async def _look(
+        self, serving: Serving, asked: Match | Canonicalise | Explain, deadline: float
+    ) -> ReplyBody:
+        if isinstance(asked, Match):
+            return await self._admit(serving, asked, deadline)
+        return await self._explainer.answer(serving, asked, deadline)
+
     async def _admit(self, serving: Serving, request: Match, deadline: float) -> Matches:
         if self._matching >= MAX_MATCHES_AT_ONCE:
             wait = round(self._matching * self._seconds_each, 1)
@@ -236,7 +246,7 @@ class Worker:
         # Deadlines are looked at again where the thread takes the work up: it may have waited.
         with batcher.expecting():
             prepared = await loop.run_in_executor(
-                self._preparers, partial(_in_time, deadline, engine.prepare, request.drawing)
+                self._preparers, partial(in_time, deadline, engine.prepare, request.drawing)
             )
             started = time.perf_counter()
             vector = await batcher.embed_drawing(prepared.network_input, deadline)
@@ -299,14 +309,6 @@ def _load(home: Home, device: str) -> tuple[Encoder, Engine]:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     encoder = encoders.load_current(home, device)
     return encoder, Engine(home, encoder)
-
-
-def _in_time(
-    deadline: float, function: Callable[[_Argument], _Result], argument: _Argument
-) -> _Result:
-    if time.time() >= deadline:
-        raise ExpiredError
-    return function(argument)
 
 
 class _SharedEncoder:

@@ -13,7 +13,9 @@ from retrieval.sketches.canonical import (
     SKETCH_SIZE,
     BlankDrawingError,
     CanonicalSketch,
+    Traced,
     canonicalise,
+    trace,
 )
 from retrieval.sketches.judgement import NotADrawingError, Reason
 from retrieval.sketches.paper import background
@@ -29,6 +31,8 @@ __all__ = [
     "CanonicalSketch",
     "NotADrawingError",
     "Reason",
+    "Traced",
     "background",
     "canonicalise",
+    "trace",
 ]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from retrieval.reports import Step
 from retrieval.sketches import clutter, judgement, paper, sheet
 from retrieval.sketches.judgement import NotADrawingError
 
@@ -26,6 +27,7 @@ _FAINTEST: Final = 10.0  # grey levels (of 255) that a stroke must differ from i
 _GRAIN: Final = 6.0  # times the grain's median that its peaks rise to
 _FEWEST: Final = 12  # pixels that make a drawing
 _SMALLEST: Final = 0.3  # share of the page below which a drawing's place means nothing
+_FILLED: Final = 0.7  # share of the page from which on a drawing is said to fill it
 _THINNEST: Final = 2.5  # pixels on the canonical canvas; training strokes are 2 to 4
 _BROAD: Final = 6.0  # pixels of the work picture; from here on a stroke may be too thick
 _THICKEST: Final = 7.0  # pixels on the canonical canvas
@@ -41,6 +43,13 @@ class CanonicalSketch(NamedTuple):
 
     subject: Image.Image
     page: Image.Image
+
+
+class Traced(NamedTuple):
+    """A canonical sketch, and what was done to the drawing that it was made of."""
+
+    sketch: CanonicalSketch
+    steps: tuple[Step, ...]
 
 
 class BlankDrawingError(NotADrawingError):
@@ -59,26 +68,34 @@ def canonicalise(image: Image.Image, *, strict: bool = False) -> CanonicalSketch
     middle of its own page. Raises BlankDrawingError and, if it is `strict`, NotADrawingError where
     what is to be seen is a photo, writing or noise instead.
     """
+    return trace(image, strict=strict).sketch
+
+
+def trace(image: Image.Image, *, strict: bool = False) -> Traced:
+    """Do what :func:`canonicalise` does, and say what was done."""
     marks = find_marks(paper.visible(image))
     if strict:
         judgement.judge(marks)
-    box, shares = marks.box, marks.shares
+    box, shares, steps = marks.box, marks.shares, list(marks.done)
     if max(shares) < _SMALLEST and max(image.size) > paper.WORK_SIDE and marks.whole_picture:
         # There is more to see of a small doodle than was left of it.
         closer = image.crop(_widened(box, marks.strokes.shape, image.size))
         marks = find_marks(paper.visible(closer))
         box = marks.box
+        steps += ["enlarged", *(step for step in marks.done if step not in steps)]
     subject = _scaled(_stretched(marks.ink[box], marks.noise), marks.strokes[box])
     centred = _on_canvas(subject, *((SKETCH_SIZE - side) // 2 for side in subject.size))
+    steps += ["cropped"] if max(shares) < _FILLED else []
     if max(shares) < _SMALLEST:
-        return CanonicalSketch(centred, centred)
+        return Traced(CanonicalSketch(centred, centred), tuple(steps))
     height, width = marks.strokes.shape
     laid_out = subject.resize(
         (max(1, round(shares[0] * SKETCH_SIZE)), max(1, round(shares[1] * SKETCH_SIZE))),
         Image.Resampling.BILINEAR,
     )
     left, top = box[1].start / width * SKETCH_SIZE, box[0].start / height * SKETCH_SIZE
-    return CanonicalSketch(centred, _on_canvas(laid_out, round(left), round(top)))
+    page = _on_canvas(laid_out, round(left), round(top))
+    return Traced(CanonicalSketch(centred, page), tuple(steps))
 
 
 class Marks(NamedTuple):
@@ -89,7 +106,12 @@ class Marks(NamedTuple):
     ink: Floats
     noise: float
     strokes: Mask
-    whole_picture: bool  # nothing was cut off, straightened or ruled
+    done: tuple[Step, ...]
+
+    @property
+    def whole_picture(self) -> bool:
+        """Nothing was cut off, straightened or ruled."""
+        return not {"bars", "sheet", "rules"} & set(self.done)
 
     @property
     def box(self) -> tuple[slice, slice]:
@@ -106,32 +128,46 @@ class Marks(NamedTuple):
 
 def find_marks(pixels: Floats) -> Marks:
     """Find the ink and the strokes. Raises BlankDrawingError."""
-    whole = pixels.shape
+    whole, done = pixels, list[Step]()
     tone = paper.even_tone(pixels)
     if tone is not None:
         pixels = sheet.cropped_to_canvas(pixels, tone)
+        done += ["bars"] if pixels.shape != whole.shape else []
         ink = paper.ink_on(pixels, tone)
     else:
         flat = sheet.rectified(pixels)
         pixels = pixels if flat is None else flat
+        done += ["shadows"] if flat is None else ["sheet", "shadows"]
         ink = paper.ink_in_photo(pixels)
     grain = _GRAIN if tone is not None else 2.2 * _GRAIN  # of photos one side of it is seen
     noise, strokes = _strokes(ink, grain)
     bare = clutter.without_rules(ink, max(noise, _FAINTEST))
-    if is_ruled := bare is not ink:
+    if bare is not ink:
+        done.append("rules")
         ink = bare
         noise, strokes = _strokes(ink, grain)
-    if tone is None:
-        kept = clutter.without_border(clutter.without_specks(strokes, few=0))
-    else:
-        kept = clutter.without_specks(strokes)
-    kept = clutter.without_captions(kept)
+    kept, cleaned = _cleaned(strokes, even=tone is not None)
     if kept.sum() < (_FEWEST if tone is not None else 4 * _FEWEST):
         raise BlankDrawingError
     if tone is None or (kept != strokes).any():
         near = cv2.dilate(kept.astype(np.uint8), np.ones((5, 5), np.uint8))
         ink = np.where(near > 0, ink, 0).astype(np.float32)
-    return Marks(pixels, tone is not None, ink, noise, kept, pixels.shape == whole and not is_ruled)
+    grey = paper.luma(pixels)
+    done += cleaned + (["inverted"] if grey[kept].mean() > grey[~kept].mean() else [])
+    return Marks(pixels, tone is not None, ink, noise, kept, tuple(done))
+
+
+def _cleaned(strokes: Mask, *, even: bool) -> tuple[Mask, list[Step]]:
+    """Take away what is not the drawing; specks are usual on paper, and not told of there."""
+    specks = clutter.without_specks(strokes) if even else clutter.without_specks(strokes, few=0)
+    inside = specks if even else clutter.without_border(specks)
+    kept = clutter.without_captions(inside)
+    done: list[Step] = []
+    if inside is not specks or (even and specks is not strokes):
+        done.append("clutter")
+    if kept is not inside:
+        done.append("caption")
+    return kept, done
 
 
 def _strokes(ink: Floats, grain: float) -> tuple[float, Mask]:

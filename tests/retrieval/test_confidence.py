@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,3 +48,24 @@ def test_a_fit_finds_what_decides() -> None:
     )
     assert calibration.reliability(fitted.probability(figures), right).error < 0.03
     assert fitted.weights[0] > 5 * max(map(abs, fitted.weights[1:8]))
+
+
+def test_cross_validation_tells_of_a_category_what_others_taught() -> None:
+    chance = np.random.default_rng(2)
+    parts = {}
+    for name in ("clean", "random"):
+        figures = chance.normal(0, 1, (500, 8))
+        right = chance.random(500) < 1 / (1 + np.exp(-2 * figures[:, 0]))
+        categories = chance.choice(["ant", "bee", "cat", "dog", "eel", "fox"], 500)
+        parts[name] = calibration.Searches(figures, right, categories)
+    before = calibration.cross_validated(parts)
+    clean = parts["clean"]
+    ants = clean.categories == "ant"
+    parts["clean"] = replace(clean, right=clean.right ^ ants)
+    after = calibration.cross_validated(parts)
+    for name, part in parts.items():
+        ant = part.categories == "ant"
+        assert (before[name] > 0).all()
+        np.testing.assert_array_equal(before[name][ant], after[name][ant])
+        assert (before[name][~ant] != after[name][~ant]).any()
+    assert calibration.reliability(before["clean"], clean.right).error < 0.1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from retrieval import drawings, images, sketches
 from tests.drawings import render, render_png
@@ -34,7 +36,7 @@ def test_chalk_is_shown_on_black_and_ink_on_white():
     chalk.putalpha(render("fish").convert("L").point(lambda tone: 255 - tone))
     ink = render("fish", background=(0, 0, 0, 0))
     for image, paper in ((chalk, 0), (ink, 255)):
-        flat = drawings.Drawing(image, sketches.canonicalise(image)).flattened()
+        flat = drawings.Drawing(image, *sketches.trace(image)).flattened()
         assert flat.mode == "RGB"
         assert np.median(np.asarray(flat)) == paper
 
@@ -43,3 +45,63 @@ def test_a_blank_drawing_is_refused(tmp_path):
     Image.new("RGB", (99, 99), "white").save(tmp_path / "blank.png")
     with pytest.raises(sketches.BlankDrawingError):
         drawings.read(tmp_path / "blank.png")
+
+
+def told(change, image=None):
+    data = io.BytesIO()
+    change(image or render("fish")).save(data, "PNG")
+    return drawings.decode(data.getvalue()).steps
+
+
+def on_rules(image):
+    lined = Image.new("RGB", image.size, "white")
+    pen = ImageDraw.Draw(lined)
+    for y in range(15, 400, 24):
+        pen.line((0, y, 400, y), fill="#a8c4e0", width=2)
+    return ImageChops.darker(lined, image)
+
+
+def small(image):
+    page = Image.new("RGB", (1600, 1600), "white")
+    page.paste(image.resize((240, 240), Image.Resampling.LANCZOS), (1300, 60))
+    return page
+
+
+def noisy(image):
+    grain = np.random.default_rng(0).normal(0, 9, (400, 400, 1))
+    return Image.fromarray((np.asarray(image) + grain).clip(0, 255).astype(np.uint8))
+
+
+def lying():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = io.BytesIO()
+    render("fish").save(turned, "JPEG", exif=exif)
+    return turned.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "step"),
+    [
+        (ImageOps.invert, "inverted"),
+        (on_rules, "rules"),
+        (small, "enlarged"),
+        (noisy, "shadows"),
+    ],
+)
+def test_what_was_done_to_a_drawing_is_told_and_nothing_else(change, step):
+    plain = told(lambda image: image)
+    assert step not in plain
+    assert set(told(change)) - {"cropped"} == {step}
+
+
+def test_a_clean_drawing_that_fills_its_page_was_only_centred():
+    fish = render("fish")
+    ink = ImageOps.invert(fish.convert("L")).getbbox()
+    filling = ImageOps.expand(fish.crop(ink), 9, "white")
+    assert told(lambda image: image, filling) == ()
+
+
+def test_a_picture_that_lay_on_its_side_was_turned():
+    assert "turned" in drawings.decode(lying()).steps
+    assert "turned" not in drawings.decode(render_png("fish")).steps

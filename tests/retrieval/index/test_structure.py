@@ -140,5 +140,8 @@ def test_records_are_read_one_at_a_time_and_empty_slots_are_passed_over(tmp_path
     assert records[3] == known[2]
     with pytest.raises(KeyError):
         records[1]
+    assert [records.find(photo.photo_id) for photo in known] == known
+    for nobodys in ("f" * 64, known[0].name, known[0].photo_id[:60], ""):
+        assert records.find(nobodys) is None
     write_records(tmp_path, [records.raw(slot) for slot in range(4)])
     assert list(Records.open(tmp_path)) == known

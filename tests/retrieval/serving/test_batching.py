@@ -102,6 +102,31 @@ async def test_batches_form_while_the_network_is_at_work(batcher, network):
     assert batcher.queue_age == 0
 
 
+async def test_a_pair_waits_for_drawings_and_goes_before_photos(batcher, network):
+    def compare(pair: Sequence[float]) -> np.ndarray:
+        return network._run("pair", pair)
+
+    held = await hold(batcher, network)
+    photos = asyncio.create_task(batcher.embed_photos([1]))
+    late = asyncio.create_task(batcher.compare(compare, (8, 9), time.time() - 1))
+    pairs = [asyncio.create_task(batcher.compare(compare, (n, 3), later())) for n in (2, 4)]
+    await asyncio.sleep(0)
+    drawing = asyncio.create_task(batcher.embed_drawing(5, later()))
+    await asyncio.sleep(0)
+    network.gate.set()
+    first, _ = await asyncio.gather(*pairs)
+    np.testing.assert_array_equal(first, [[2, 2], [3, 3]])
+    await asyncio.gather(held, photos, drawing)
+    assert network.runs[1:] == [
+        ("sketches", [5]),
+        ("pair", [2, 3]),
+        ("pair", [4, 3]),
+        ("photos", [1]),
+    ]
+    with pytest.raises(ExpiredError):
+        await late
+
+
 async def test_drawings_go_before_photos_that_came_first(batcher, network):
     held = await hold(batcher, network)
     photos = [asyncio.create_task(batcher.embed_photos([n, n])) for n in (1, 2)]

@@ -81,10 +81,12 @@ async def test_a_moderator_removes_a_photo_from_a_card_and_a_member_cannot(world
             assert "Remove" not in menu["placeholder"]
 
         menu = await w.moderator.click(card.response, custom_id=more)
-        (option,) = options(menu.response)  # not the photos that the host published
+        removing = menus(menu.response)[1]
+        (option,) = removing["options"]  # not the photos that the host published
         assert "Rude" in option["label"]
-        remove = menus(menu.response)[0]["custom_id"]
-        told = await w.moderator.select(menu.response, [option["value"]], custom_id=remove)
+        told = await w.moderator.select(
+            menu.response, [option["value"]], custom_id=removing["custom_id"]
+        )
         assert "Removed: it is not found any more" in told.followups[0].content
         assert not any("Rude" in one for one in await found_for(w, 81))
 

@@ -1,4 +1,4 @@
-"""What opens behind "More…" on a result card: where its photos are from, removing, reporting."""
+"""The menu: where photos are from, what was seen, why a photo, removing one, reporting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from discord.ext import commands
 from bot import moderators
 from bot.app import MagicPencil
 from bot.errors import UserError
+from bot.features.card_menu._explaining import SeeButton, WhySelect
 from bot.store import drawings
+from bot.store.drawings import StoredCard
 from bot.store.models import ReportReason, Result
 from bot.ui.more_button import MoreButton
 from bot.ui.safe import SafeLayoutView
@@ -50,26 +52,34 @@ class CardMenu(commands.Cog):
         if await moderators.is_moderator(interaction) and interaction.guild_id is not None:
             own = moderators.own_collection(interaction.guild_id)
             removable = [result for result in card.results if result.collection == own]
-        in_server = interaction.guild_id is not None
-        menu = Menu(card.results, removable, drawing_id if in_server else None)
-        await interaction.edit_original_response(view=menu)
+        view = Menu(
+            card,
+            removable,
+            is_author=card.drawing.author_id == interaction.user.id,
+            in_server=interaction.guild_id is not None,
+        )
+        await interaction.edit_original_response(view=view)
 
 
 class Menu(SafeLayoutView):
     """The menu of one card."""
 
     def __init__(
-        self, results: Sequence[Result], removable: Sequence[Result], reportable: int | None
+        self, card: StoredCard, removable: Sequence[Result], *, is_author: bool, in_server: bool
     ) -> None:
-        """Lay out the menu: photos that may be removed, the drawing that may be reported."""
+        """Lay out the menu."""
         super().__init__(timeout=600)
         container: discord.ui.Container[Menu] = discord.ui.Container()
-        lines = "\n".join(_about(result) for result in results)
+        lines = "\n".join(_about(result) for result in card.results)
         container.add_item(discord.ui.TextDisplay(f"### About these photos\n{lines}"))
+        if card.results:
+            container.add_item(discord.ui.ActionRow(WhySelect(card.drawing.id, card.results)))
+        if is_author:
+            container.add_item(discord.ui.ActionRow(SeeButton(card.drawing.id)))
         if removable:
             container.add_item(discord.ui.ActionRow(_RemoveSelect(removable)))
-        if reportable is not None:
-            container.add_item(discord.ui.ActionRow(_ReportSelect(reportable)))
+        if in_server:
+            container.add_item(discord.ui.ActionRow(_ReportSelect(card.drawing.id)))
         self.add_item(container)
 
 
