@@ -6,7 +6,8 @@ by them, and the estimate is compared with the true difference in the share of r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -18,9 +19,10 @@ import numpy as np
 from retrieval import drawings, evaluation, photos
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder, load_encoder
-from retrieval.evaluation.acceptance import accept
+from retrieval.evaluation.acceptance import Acceptance, Outcome, accept
 from retrieval.evaluation.failures import ALIKE, Side, answer, shown_for
 from retrieval.evaluation.measure import embed_pictures
+from retrieval.evaluation.metrics import Floats
 from retrieval.failure_set import Case, JudgedPhoto, Verdict
 from retrieval.index import Stock
 
@@ -28,6 +30,7 @@ _SHOWN: Final = 5
 _RIGHTLY: Final = 0.9  # how often a member votes as the category says
 _VOTED: Final = 0.75  # share of shown photos that anybody votes on
 _MOST_MEMBERS: Final = 5
+_ALIKE: Final = 0.03  # difference in precision at 5 at and below which encoders count as alike
 _NAME: Final = "all"
 
 
@@ -36,41 +39,107 @@ class Pair(msgspec.Struct, frozen=True):
 
     incumbent: str
     candidate: str
+    cases: int
     truth: float
     estimate: float
     low: float
     high: float
-    verdicts: dict[str, int]
+    verdicts: dict[Outcome, int]
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """What the simulation gave. `wrong` counts decisions against a true difference > 0.03."""
+    """What the simulation gave.
+
+    `verdicts` are counted by the number of cases and by what is true: the candidate is "worse" or
+    "better" by more than .03, or "alike". Of these, `accepted_worse` and `refused_better` are
+    wrong.
+    """
 
     drawings: int
     photos: int
-    cases: int
     precision_at_5: dict[str, float]
     alike_of_one_category: dict[str, float]
-    pairs: tuple[Pair, ...]
-    correlation: float
-    mean_error: float
-    truth_in_interval: float
+    verdicts: dict[str, dict[str, dict[Outcome, int]]]
     accepted_worse: int
     refused_better: int
     decisions: int
+    correlation: float
+    mean_error: float
+    truth_in_interval: float
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One judgement, beside what is true."""
+
+    cases: int
+    truth: float
+    found: Acceptance
+
+    @property
+    def kind(self) -> str:
+        if abs(self.truth) <= _ALIKE:
+            return "alike"
+        return "better" if self.truth > 0 else "worse"
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
+    """An encoder's first photos for each drawing, and their shares of right ones (drawings,)."""
+
     side: Side
     top: list[list[str]]
+    right: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    """Drawings of known categories, and the photos' categories by their ids."""
+
+    collection: evaluation.Collection
+    asked: list[evaluation.Picture]
+    category: dict[str, str]
+
+    @classmethod
+    def read(cls, data: Path, most: int) -> _World:
+        collection = evaluation.read(data / "sketch", data / "photo")
+        chance = np.random.default_rng(0)
+        rows = np.sort(chance.permutation(len(collection.drawings))[:most])
+        category = {str(n): str(photo.category) for n, photo in enumerate(collection.photos)}
+        return cls(collection, [collection.drawings[row] for row in rows], category)
+
+    def shown(self, encoder: Encoder) -> _Shown:
+        """Answer every drawing with an encoder."""
+        side = _side(encoder, self.collection, self.asked, list(self.category))
+        stock = side.stocks[_NAME]
+        top = [
+            shown_for(side, number, stock.ids, stock.vectors, _SHOWN)[0]
+            for number in range(len(self.asked))
+        ]
+        right = [
+            np.mean([self.category[key] == str(picture.category) for key in keys])
+            for keys, picture in zip(top, self.asked, strict=True)
+        ]
+        return _Shown(side, top, np.array(right))
+
+    def judge(self, old: _Shown, new: _Shown, cases: int, seed: int) -> _Trial:
+        """Let members vote on what the old encoder shows for some drawings, and judge the new."""
+        chance = np.random.default_rng(seed)
+        judged = []
+        for number in map(int, chance.permutation(len(self.asked))[:cases]):
+            case = _vote(
+                number, old.top[number], str(self.asked[number].category), self.category, chance
+            )
+            judged.append(answer(case, number, old.side, new.side).judged)
+        return _Trial(cases, float((new.right - old.right).mean()), accept(judged))
 
 
 def measure(
     data: Path,
     checkpoints: Sequence[Path | None],
     device: str,
-    cases: int,
+    cases: Sequence[int],
     rounds: int,
     tell: Callable[[str], None],
     most_drawings: int = 1000,
@@ -79,81 +148,75 @@ def measure(
 
     Raises OSError where there is no such data.
     """
-    collection = evaluation.read(data / "sketch", data / "photo")
-    chance = np.random.default_rng(0)
-    rows = np.sort(chance.permutation(len(collection.drawings))[:most_drawings])
-    asked = [collection.drawings[row] for row in rows]
-    kinds = [str(picture.category) for picture in asked]
-    category = {str(n): str(photo.category) for n, photo in enumerate(collection.photos)}
-    found: dict[str, _Shown] = {}
+    world = _World.read(data, most_drawings)
+    shown: dict[str, _Shown] = {}
     for checkpoint in checkpoints:
         encoder = load_encoder(checkpoint, device)
-        tell(f"{encoder.label}: encoding {len(asked)} drawings, {len(category)} photos")
-        side = _side(encoder, collection, asked, list(category))
-        stock = side.stocks[_NAME]
-        tops = [shown_for(side, n, stock.ids, stock.vectors, _SHOWN)[0] for n in range(len(asked))]
-        found[encoder.label] = _Shown(side, tops)
-    truths = {
-        label: np.array(
-            [
-                np.mean([category[key] == kind for key in top])
-                for top, kind in zip(one.top, kinds, strict=True)
-            ]
-        )
-        for label, one in found.items()
+        tell(f"{encoder.label}: {len(world.asked)} drawings, {len(world.category)} photos")
+        shown[encoder.label] = world.shown(encoder)
+    pairs: list[Pair] = []
+    trials: list[_Trial] = []
+    for count in cases:
+        for old, new in permutations(shown, 2):
+            some = [world.judge(shown[old], shown[new], count, seed) for seed in range(rounds)]
+            trials += some
+            pairs.append(_pair(old, new, some))
+            tell(f"{count} cases, {old} → {new}: {pairs[-1].truth:+.3f} {pairs[-1].verdicts}")
+    return _figures(world, shown, pairs, trials)
+
+
+def _pair(old: str, new: str, trials: Sequence[_Trial]) -> Pair:
+    def mean(values: Sequence[float]) -> float:
+        return round(float(np.mean(values)), 4)
+
+    found = [trial.found for trial in trials]
+    return Pair(
+        incumbent=old,
+        candidate=new,
+        cases=trials[0].cases,
+        truth=round(trials[0].truth, 4),
+        estimate=mean([one.difference for one in found]),
+        low=mean([one.interval[0] for one in found]),
+        high=mean([one.interval[1] for one in found]),
+        verdicts=_counted(trials),
+    )
+
+
+def _counted(trials: Iterable[_Trial]) -> dict[Outcome, int]:
+    return dict(Counter(trial.found.verdict for trial in trials))
+
+
+def _figures(
+    world: _World, shown: dict[str, _Shown], pairs: list[Pair], trials: list[_Trial]
+) -> Figures:
+    verdicts = {
+        str(count): {
+            kind: counted
+            for kind in ("worse", "alike", "better")
+            if (counted := _counted(t for t in trials if (t.cases, t.kind) == (count, kind)))
+        }
+        for count in dict.fromkeys(trial.cases for trial in trials)
     }
-    pairs, errors, inside, worse, refused = [], [], 0, 0, 0
-    for old, new in permutations(found, 2):
-        truth = float((truths[new] - truths[old]).mean())
-        told = []
-        for turn in range(rounds):
-            chance = np.random.default_rng(turn)
-            some = chance.permutation(len(asked))[:cases]
-            judged = [
-                _vote(int(n), found[old].top[n], kinds[n], category, chance, old) for n in some
-            ]
-            told.append(
-                accept(
-                    [
-                        answer(case, int(n), found[old].side, found[new].side).judged
-                        for case, n in zip(judged, some, strict=True)
-                    ]
-                )
-            )
-        verdicts = [one.verdict for one in told]
-        inside += sum(one.interval[0] <= truth <= one.interval[1] for one in told)
-        worse += sum(v in ("better", "not worse") for v in verdicts) * (truth < -0.03)
-        refused += verdicts.count("worse") * (truth > 0.03)
-        pairs.append(
-            Pair(
-                incumbent=old,
-                candidate=new,
-                truth=round(truth, 4),
-                estimate=round(float(np.mean([one.difference for one in told])), 4),
-                low=round(float(np.mean([one.interval[0] for one in told])), 4),
-                high=round(float(np.mean([one.interval[1] for one in told])), 4),
-                verdicts={verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)},
-            )
-        )
-        errors += [one.difference - truth for one in told]
-        tell(f"{old} → {new}: true {truth:+.3f}, estimated {pairs[-1].estimate:+.3f}")
+    told = [trial for trial in trials if not np.isnan(trial.found.difference)]
+    truths = [trial.truth for trial in told]
+    estimates = [trial.found.difference for trial in told]
+    inside = [t.found.interval[0] <= t.truth <= t.found.interval[1] for t in told]
+    kinds = [(trial.kind, trial.found.verdict) for trial in trials]
     return Figures(
-        drawings=len(asked),
-        photos=len(category),
-        cases=cases,
-        precision_at_5={label: round(float(each.mean()), 4) for label, each in truths.items()},
+        drawings=len(world.asked),
+        photos=len(world.category),
+        precision_at_5={name: round(float(one.right.mean()), 4) for name, one in shown.items()},
         alike_of_one_category={
-            label: round(_agreement(one.side, category), 3) for label, one in found.items()
+            name: round(_agreement(one.side, world.category), 3) for name, one in shown.items()
         },
+        verdicts=verdicts,
+        accepted_worse=kinds.count(("worse", "better")) + kinds.count(("worse", "not worse")),
+        refused_better=kinds.count(("better", "worse")),
+        decisions=len(kinds),
+        correlation=round(float(np.corrcoef(truths, estimates)[0, 1]), 4),
+        mean_error=round(float(np.abs(np.subtract(truths, estimates)).mean()), 4),
+        truth_in_interval=round(float(np.mean(inside)), 3),
         pairs=tuple(pairs),
-        correlation=round(
-            float(np.corrcoef([p.truth for p in pairs], [p.estimate for p in pairs])[0, 1]), 4
-        ),
-        mean_error=round(float(np.abs(errors).mean()), 4),
-        truth_in_interval=round(inside / max(1, len(errors)), 3),
-        accepted_worse=worse,
-        refused_better=refused,
-        decisions=len(errors),
     )
 
 
@@ -192,7 +255,6 @@ def _vote(
     kind: str,
     category: dict[str, str],
     chance: np.random.Generator,
-    encoder: str,
 ) -> Case:
     """Let some members vote on the photos shown for a drawing."""
     judged = []
@@ -207,7 +269,7 @@ def _vote(
             )
         )  # fmt: skip
     return Case(
-        case=str(number), drawing="", may_train=False, month="2026-01", encoder=encoder,
+        case=str(number), drawing="", may_train=False, month="2026-01", encoder="",
         galleries=(_NAME,), photos=tuple(judged),
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ from retrieval.index.generation import (
     Hit,
     Manifest,
 )
-from retrieval.index.pointers import current_id, finished, open_current, read_manifest
+from retrieval.index.pointers import about, current_id, finished, open_current, read_manifest
 from retrieval.index.publish import BuildError, BuildRunningError, cancel, forget, roll_back
 from retrieval.index.records import IndexedPhoto
 from retrieval.index.retention import mark_erased
@@ -41,6 +41,7 @@ __all__ = [
     "NoPhotosError",
     "Stock",
     "Wishes",
+    "about",
     "build",
     "cancel",
     "check_ready",
