@@ -20,7 +20,7 @@ from retrieval import drawings, evaluation, photos
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder, load_encoder
 from retrieval.evaluation.acceptance import Acceptance, Outcome, accept
-from retrieval.evaluation.failures import ALIKE, Side, answer, shown_for
+from retrieval.evaluation.answering import ALIKE, Side, answer
 from retrieval.evaluation.measure import embed_pictures
 from retrieval.evaluation.metrics import Floats
 from retrieval.failure_set import Case, JudgedPhoto, Verdict
@@ -112,11 +112,7 @@ class _World:
     def shown(self, encoder: Encoder) -> _Shown:
         """Answer every drawing with an encoder."""
         side = _side(encoder, self.collection, self.asked, list(self.category))
-        stock = side.stocks[_NAME]
-        top = [
-            shown_for(side, number, stock.ids, stock.vectors, _SHOWN)[0]
-            for number in range(len(self.asked))
-        ]
+        top = [side.shown(number, (_NAME,), _SHOWN).ids for number in range(len(self.asked))]
         right = [
             np.mean([self.category[key] == str(picture.category) for key in keys])
             for keys, picture in zip(top, self.asked, strict=True)
@@ -131,7 +127,7 @@ class _World:
             case = _vote(
                 number, old.top[number], str(self.asked[number].category), self.category, chance
             )
-            judged.append(answer(case, number, old.side, new.side).judged)
+            judged.append(answer(case, number, old.side, new.side, (_NAME,)).judged)
         return _Trial(cases, float((new.right - old.right).mean()), accept(judged))
 
 
