@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -19,7 +19,7 @@ import numpy as np
 from retrieval import drawings, evaluation, photos
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder, load_encoder
-from retrieval.evaluation.acceptance import Acceptance, Outcome, accept
+from retrieval.evaluation.acceptance import Acceptance, JudgedCase, Outcome, accept
 from retrieval.evaluation.answering import ALIKE, Side, answer
 from retrieval.evaluation.measure import embed_pictures
 from retrieval.evaluation.metrics import Floats
@@ -29,7 +29,8 @@ from retrieval.index import Stock
 _SHOWN: Final = 5
 _RIGHTLY: Final = 0.9  # how often a member votes as the category says
 _VOTED: Final = 0.75  # share of shown photos that anybody votes on
-_MOST_MEMBERS: Final = 5
+_MOST_MEMBERS: Final = 6
+_SURE: Final = 1.645  # standard errors
 _ALIKE: Final = 0.03  # difference in precision at 5 at and below which encoders count as alike
 _NAME: Final = "all"
 
@@ -63,9 +64,9 @@ class Figures(msgspec.Struct, frozen=True):
     accepted_worse: int
     refused_better: int
     decisions: int
-    correlation: float
-    mean_error: float
-    truth_in_interval: float
+    correlation: float | None
+    mean_error: float | None
+    truth_in_interval: float | None
     pairs: tuple[Pair, ...]
 
 
@@ -120,14 +121,18 @@ class _World:
         return _Shown(side, top, np.array(right))
 
     def judge(self, old: _Shown, new: _Shown, cases: int, seed: int) -> _Trial:
-        """Let members vote on what the old encoder shows for some drawings, and judge the new."""
+        """Let members vote on what the old encoder shows, and judge the new one by such cases.
+
+        Drawings of which no photo was decided are no cases, so there may be fewer.
+        """
         chance = np.random.default_rng(seed)
-        judged = []
-        for number in map(int, chance.permutation(len(self.asked))[:cases]):
+        judged: list[JudgedCase] = []
+        for number in map(int, chance.permutation(len(self.asked))):
             case = _vote(
                 number, old.top[number], str(self.asked[number].category), self.category, chance
             )
-            judged.append(answer(case, number, old.side, new.side, (_NAME,)).judged)
+            if len(judged) < cases and any(p.verdict != "undecided" for p in case.photos):
+                judged.append(answer(case, number, old.side, new.side, (_NAME,)).judged)
         return _Trial(cases, float((new.right - old.right).mean()), accept(judged))
 
 
@@ -209,9 +214,9 @@ def _figures(
         accepted_worse=kinds.count(("worse", "better")) + kinds.count(("worse", "not worse")),
         refused_better=kinds.count(("better", "worse")),
         decisions=len(kinds),
-        correlation=round(float(np.corrcoef(truths, estimates)[0, 1]), 4),
-        mean_error=round(float(np.abs(np.subtract(truths, estimates)).mean()), 4),
-        truth_in_interval=round(float(np.mean(inside)), 3),
+        correlation=round(float(np.corrcoef(truths, estimates)[0, 1]), 4) if told else None,
+        mean_error=round(float(np.abs(np.subtract(truths, estimates)).mean()), 4) if told else None,
+        truth_in_interval=round(float(np.mean(inside)), 3) if told else None,
         pairs=tuple(pairs),
     )
 
@@ -271,17 +276,10 @@ def _vote(
 
 
 def _verdict(good: int, members: int) -> Verdict:
-    """Wilson's interval of one standard error lies on one side of a half, or does not."""
-    if not members:
+    """Judge as the bot does: Wilson's one-sided 95 % bound lies at one half or beyond it."""
+    if not members or (2 * good - members) ** 2 < _SURE**2 * members:
         return "undecided"
-    share = good / members
-    middle = (share + 1 / (2 * members)) / (1 + 1 / members)
-    half = np.sqrt(share * (1 - share) / members + 1 / (4 * members**2)) / (1 + 1 / members)
-    verdicts: tuple[tuple[bool, Literal["good", "failure"]], ...] = (
-        (middle - half > 0.5, "good"),
-        (middle + half < 0.5, "failure"),
-    )
-    return next((verdict for holds, verdict in verdicts if holds), "undecided")
+    return "good" if 2 * good > members else "failure"
 
 
 def _agreement(side: Side, category: dict[str, str]) -> float:
