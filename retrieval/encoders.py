@@ -177,9 +177,9 @@ def kept(home: Home) -> list[KeptEncoder]:
 
 
 def find(home: Home, start: str) -> Choice:
-    """Return the encoder of that label, or whose digest begins so. Raises EncoderError."""
+    """Return the encoder of that name or label, or whose digest begins so. Raises EncoderError."""
     history = read(home).history
-    matching = {c.digest: c for c in history if start in (c.label, c.digest[: len(start)])}
+    matching = {c.digest: c for c in history if start in (c.name, c.label, c.digest[: len(start)])}
     if len(matching) != 1:
         raise EncoderError(
             f"{len(matching)} encoders are called {start!r}; `magic-pencil encoder list` says "

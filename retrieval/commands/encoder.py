@@ -37,7 +37,9 @@ app = typer.Typer(
 )
 
 
-_EncoderArgument = Annotated[str, typer.Argument(help="Its label, or the start of its digest.")]
+_EncoderArgument = Annotated[
+    str, typer.Argument(help="Its name, its label, or its digest's start.")
+]
 
 
 @app.command("list")
@@ -174,7 +176,7 @@ def encoder_rollback(
     encoder: Annotated[
         str | None,
         typer.Argument(
-            help="Its label, or the start of its digest.", show_default="the one before"
+            help="Its name, its label, or its digest's start.", show_default="the one before"
         ),
     ] = None,
     device: DeviceOption = "auto",
