@@ -17,10 +17,11 @@ from typing import Final
 import msgspec
 from filelock import FileLock
 
-from retrieval import embeddings, index, library, steps
+from retrieval import confidence, embeddings, index, library, steps
 from retrieval.disk import flush, write_whole
 from retrieval.encoder import SHIPPED_DIGEST, Encoder, EncoderError, load_encoder, shipped
 from retrieval.home import Home
+from retrieval.photos import sha256
 
 _REMEMBERED: Final = 20
 
@@ -62,6 +63,7 @@ class KeptEncoder(msgspec.Struct, frozen=True):
     embeddings: int
     generations: int
     use: str  # "serves", "before" or ""
+    calibrated: bool  # whether members are told how sure its answers are
 
 
 def read(home: Home) -> Record:
@@ -96,18 +98,27 @@ def load_choice(home: Home, choice: Choice | None, device: str = "auto") -> Enco
 
 
 def keep(home: Home, encoder: Encoder, checkpoint: Path | None) -> Choice:
-    """Copy a checkpoint to where it is kept; without a path, the one shipped."""
+    """Copy a checkpoint, and its calibration, to where they are kept; without a path, the shipped.
+
+    Raises EncoderError if the file is not any more what was loaded.
+    """
     choice = Choice(encoder.name, encoder.digest, encoder.preprocessing, time.time())
-    target = home.encoders / choice.file
-    if not target.exists():
+    source, target = checkpoint or shipped(), home.encoders / choice.file
+    if not target.exists() or sha256(target) != choice.digest:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.part")
-        shutil.copyfile(checkpoint or shipped(), part)
+        shutil.copyfile(source, part)
+        if sha256(part) != choice.digest:
+            part.unlink()
+            raise EncoderError(f"{source} was changed while it was read. Try again.")
         flush(part)
         part.replace(target)
         flush(target.parent)
     steps.reach("checkpoint kept")
-    load_encoder(target, "cpu", choice.digest)  # what was read is what was copied
+    calibration = confidence.beside(source)
+    if confidence.load(calibration, choice.digest):
+        write_whole(confidence.beside(target), calibration.read_bytes())
+    steps.reach("calibration kept")
     return choice
 
 
@@ -160,26 +171,31 @@ def kept(home: Home) -> list[KeptEncoder]:
             cache.stat().st_size if cache.exists() else 0,
             sum(index.size_of(home.collection(n), choice.digest) for n in library.names(home)),
             "serves" if choice.digest == current else "before" if before else "",
+            confidence.load(confidence.beside(file), choice.digest) is not None,
         )
     return list(found.values())
 
 
-def forget(home: Home, start: str) -> Choice:
+def find(home: Home, start: str) -> Choice:
+    """Return the encoder of that name or label, or whose digest begins so. Raises EncoderError."""
+    history = read(home).history
+    matching = {c.digest: c for c in history if start in (c.name, c.label, c.digest[: len(start)])}
+    if len(matching) != 1:
+        raise EncoderError(
+            f"{len(matching)} encoders are called {start!r}; `magic-pencil encoder list` says "
+            "what there is."
+        )
+    return matching.popitem()[1]
+
+
+def forget(home: Home, choice: Choice) -> None:
     """Delete a former encoder's checkpoint, embeddings and generations.
 
-    Args:
-        home: where the data lies.
-        start: its label, or the start of its digest.
-
     Raises:
-        EncoderError: there is none, more than one, or it serves.
+        EncoderError: it serves.
         BuildRunningError: a collection is being built.
     """
     record = read(home)
-    matching = {c.digest: c for c in record.history if start in (c.label, c.digest[: len(start)])}
-    if len(matching) != 1:
-        raise EncoderError(f"{len(matching)} encoders are called {start!r}; see `encoder list`.")
-    (choice,) = matching.values()
     if choice.digest == current_digest(home):
         raise EncoderError(f"{choice.label} serves now; it cannot be forgotten.")
     previous = record.previous
@@ -188,9 +204,45 @@ def forget(home: Home, start: str) -> Choice:
         None if previous and previous.digest == choice.digest else previous,
         tuple(item for item in record.history if item.digest != choice.digest),
     )
-    write_whole(home.chosen_encoder, msgspec.json.format(msgspec.json.encode(left)))
-    for name in library.names(home):
-        index.forget(home.collection(name), choice.digest)
+    _remove(home, {choice.digest})
     embeddings.remove_cache(home.embeddings, choice.digest, choice.preprocessing)
-    (home.encoders / choice.file).unlink(missing_ok=True)
-    return choice
+    for file in (home.encoders / choice.file, confidence.beside(home.encoders / choice.file)):
+        file.unlink(missing_ok=True)
+    steps.reach("encoder removed")  # last of all the record, so that it can be asked for again
+    write_whole(home.chosen_encoder, msgspec.json.format(msgspec.json.encode(left)))
+
+
+def clear(home: Home) -> int:
+    """Delete what encoders left that were judged, or half promoted, and never served.
+
+    Returns how many bytes that were. Raises BuildRunningError if a collection is being built.
+    """
+    known = read(home).history or (_shipped(),)
+    needed = {embeddings.cache_file(home.embeddings, c.digest, c.preprocessing) for c in known}
+    needed |= {home.encoders / c.file for c in known}
+    needed |= {confidence.beside(home.encoders / c.file) for c in known}
+    strange = {
+        told.encoder
+        for name in library.names(home)
+        for generation in index.finished(home.collection(name))
+        if (told := index.about(home.collection(name), generation))
+    } - {c.digest for c in known}
+    freed = sum(index.size_of(home.collection(n), d) for n in library.names(home) for d in strange)
+    _remove(home, strange)
+    for file in (*home.embeddings.glob("*.sqlite*"), *home.encoders.glob("*")):
+        if file.with_name(file.name.removesuffix("-wal").removesuffix("-shm")) not in needed:
+            freed += file.stat().st_size
+            file.unlink()
+    return freed
+
+
+def _shipped() -> Choice:
+    encoder = load_encoder(None, "cpu")
+    return Choice(encoder.name, encoder.digest, encoder.preprocessing)
+
+
+def _remove(home: Home, digests: set[str]) -> None:
+    """Remove the generations of some encoders."""
+    for name in library.names(home):
+        for digest in digests:
+            index.forget(home.collection(name), digest)

@@ -82,9 +82,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     photos: Annotated[tuple[JudgedPhoto, ...], Meta(max_length=MAX_PHOTOS)]
 
 
-class _About(msgspec.Struct, frozen=True):
+class _Format(msgspec.Struct, frozen=True):
+    format: int
+
+
+class _About(_Format, frozen=True):
     cases: Count
-    format: int = FORMAT
 
 
 class Writer:
@@ -158,7 +161,7 @@ class Writer:
 
     def _finish(self) -> None:
         lines = b"".join(line + b"\n" for _, line in sorted(self._cases.items()))
-        about = msgspec.json.format(msgspec.json.encode(_About(len(self._cases))))
+        about = msgspec.json.format(msgspec.json.encode(_About(FORMAT, len(self._cases))))
         for name, data in ((DATASHEET, self._datasheet.encode()), (CASES, lines), (ABOUT, about)):
             self._put(name, data, zipfile.ZIP_DEFLATED)
         self._zip.close()
@@ -200,11 +203,14 @@ def read(path: Path) -> FailureSet:
     """
     member = _in_folder(path) if path.is_dir() else _in_zip(path)
     try:
-        about = msgspec.json.decode(member(ABOUT, _MAX_LINE), type=_About)
-        if about.format != FORMAT:
+        told = member(ABOUT, _MAX_LINE)
+        found = msgspec.json.decode(told, type=_Format).format  # first: all else may be otherwise
+        if found != FORMAT:
             raise FailureSetError(
-                f"{path.name} is of format {about.format}; this version reads {FORMAT}."
+                f"{path.name} is of format {found}; this version reads {FORMAT}. Export it again "
+                "with this version, or evaluate it with the one that wrote it."
             )
+        about = msgspec.json.decode(told, type=_About)
         lines = member(CASES, _MAX_TEXT).splitlines()
         if len(lines) != about.cases or len(lines) > MAX_CASES:
             raise FailureSetError(

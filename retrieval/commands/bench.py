@@ -91,8 +91,11 @@ def bench_acceptance(
     checkpoint: Annotated[
         list[Path], typer.Option(help="Another encoder's file, and again for each more.")
     ],
-    cases: Annotated[int, typer.Option(min=30, help="Judged drawings in each collection.")] = 150,
-    rounds: Annotated[int, typer.Option(min=1, help="Collections for each pair.")] = 3,
+    cases: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Judged drawings in a set, and again.", show_default="150"),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Sets for each pair of encoders.")] = 3,
     most: Annotated[int, typer.Option(min=50, help="Drawings of the data that are used.")] = 1000,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -105,7 +108,7 @@ def bench_acceptance(
         from retrieval.bench import acceptance
 
         found = acceptance.measure(
-            data, [None, *checkpoint], device, cases, rounds, watch.print, most
+            data, [None, *checkpoint], device, cases or [150], rounds, watch.print, most
         )
         _print_figures(found, as_json)
 

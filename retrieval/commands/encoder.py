@@ -30,10 +30,16 @@ from retrieval.home import Home
 if TYPE_CHECKING:
     from retrieval.encoder import Encoder
     from retrieval.encoders import Choice
+    from retrieval.evaluation.findings import FindingsDocument
 
 app = typer.Typer(
     no_args_is_help=True, help="See which encoder serves, promote another one, go back."
 )
+
+
+_EncoderArgument = Annotated[
+    str, typer.Argument(help="Its name, its label, or its digest's start.")
+]
 
 
 @app.command("list")
@@ -51,12 +57,16 @@ def encoder_list(home: HomeOption, as_json: JsonOption = False) -> None:
         if not kept:
             answers.print(f"{SHIPPED}, which ships with this version, serves. No other has.")
             return
-        table = Table("Encoder", "", "Checkpoint", "Embeddings", "Indexes", box=None)
+        table = Table("Encoder", "", "Confidence", "Checkpoint", "Embeddings", "Indexes", box=None)
         for item in kept:
             sizes = (item.checkpoint, item.embeddings, item.generations)
-            table.add_row(item.label, item.use, *(f"{size / 1e6:.1f} MB" for size in sizes))
+            sure = "calibrated" if item.calibrated else "–"
+            table.add_row(item.label, item.use, sure, *(f"{size / 1e6:.1f} MB" for size in sizes))
         answers.print(table, highlight=False)
-        answers.print("[dim]`encoder forget LABEL` frees what a former one takes.[/]")
+        answers.print(
+            "[dim]`encoder rollback` goes back to the one before, `encoder rollback LABEL` to "
+            "another; `encoder forget LABEL` frees what a former one takes.[/]"
+        )
 
 
 @app.command("promote")
@@ -68,7 +78,7 @@ def encoder_promote(
         typer.Option(help="Cases that judge it: what `magic-pencil failures export` wrote."),
     ] = None,
     unjudged: Annotated[
-        bool, typer.Option("--unjudged", help="Promote it without judging it.")
+        bool, typer.Option("--unjudged", help="Promote it without judging it, on purpose.")
     ] = False,
     out: Annotated[
         Path | None, typer.Option(help="A folder for pictures of what is fixed and broken.")
@@ -78,8 +88,15 @@ def encoder_promote(
 ) -> None:
     """Let another encoder serve, if failure cases say that it is no worse.
 
-    It re-encodes every collection beside the live index, which may be stopped at any moment and
-    goes on where it was; then it takes over. A running worker notices by itself.
+    It is refused, with status 1, if it is worse than the one that serves, or if too few drawings
+    are judged to tell; --unjudged takes it without asking. Then it re-encodes every collection
+    beside the live index, which may be stopped at any moment and goes on where it was, and takes
+    over. A running worker notices by itself; matching goes on all the while. `encoder rollback`
+    goes back.
+
+    Its calibration, NAME.confidence.json beside NAME.safetensors, is taken along: without one,
+    members are not told how sure an answer is. `magic-pencil calibrate` makes one. All of this is
+    explained in docs/failures.md.
     """
     with reported_errors(as_json):
         from retrieval import encoders
@@ -94,55 +111,120 @@ def encoder_promote(
                 incumbent = encoders.load_current(data, device)
             if candidate.digest == incumbent.digest:
                 fail("same_encoder", f"{candidate.label} serves already.", as_json)
-            if failures is not None:
-                found = judge(data, failures, candidate, incumbent, out)
-                print_findings(found, as_json)
-                verdict = found.acceptance.verdict
-                if verdict in ("worse", "too few"):
-                    why = "it is worse" if verdict == "worse" else "too few drawings are judged"
-                    watch.print(
-                        f"[bold red]Refused:[/] {why}. {incumbent.label} serves on.",
-                        highlight=False,
-                    )
-                    raise typer.Exit(1)
+            told = _judged(data, failures, candidate, incumbent, out, as_json)
             chosen = encoders.keep(data, candidate, checkpoint)
             before = _kept_as(data, incumbent)
             _stage(data, candidate)
             encoders.switch(data, chosen, before)
-        if not as_json:
+        if as_json:
+            print_json(told)
+        else:
             answers.print(f"{chosen.label} serves now. `encoder rollback` goes back.")
+        _say_if_uncalibrated(data, chosen)
+
+
+def _judged(
+    home: Home,
+    failures: Path | None,
+    candidate: Encoder,
+    incumbent: Encoder,
+    out: Path | None,
+    as_json: bool,
+) -> FindingsDocument | dict[str, str]:
+    """Judge a candidate; say why and end with status 1 if it is refused."""
+    if failures is None:
+        return {"encoder": candidate.label, "incumbent": incumbent.label, "verdict": "unjudged"}
+    found = judge(home, failures, candidate, incumbent, out)
+    if not as_json:
+        print_findings(found, as_json)
+    if found.acceptance.verdict in ("worse", "too few"):
+        if as_json:
+            print_findings(found, as_json)
+        why = {
+            "worse": "it is worse; --out FOLDER draws what it breaks",
+            "too few": "too few drawings are judged to tell; export again when there are more",
+        }[found.acceptance.verdict]
+        watch.print(
+            f"[bold red]Refused:[/] {why}. {incumbent.label} serves on, nothing was changed. "
+            "--unjudged instead of --failures promotes it all the same.",
+            highlight=False,
+        )
+        raise typer.Exit(1)
+    from retrieval import evaluation
+
+    return evaluation.findings_document(found)
+
+
+def _say_if_uncalibrated(home: Home, chosen: Choice) -> None:
+    from retrieval import confidence
+
+    file = home.encoders / chosen.file
+    if confidence.load(confidence.beside(file), chosen.digest) is None:
+        watch.print(
+            "[yellow]It has no calibration[/], so members are not told how sure an answer is. "
+            "Make one, and start the worker again:\n"
+            f"  magic-pencil calibrate --checkpoint '{file}' --sketches DIR --photos DIR "
+            f"--fit '{confidence.beside(file)}'",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command("rollback")
-def encoder_rollback(home: HomeOption, device: DeviceOption = "auto") -> None:
-    """Let the encoder before serve again, with its indexes brought up to date first."""
+def encoder_rollback(
+    home: HomeOption,
+    encoder: Annotated[
+        str | None,
+        typer.Argument(
+            help="Its name, its label, or its digest's start.", show_default="the one before"
+        ),
+    ] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Let a former encoder serve again, with its indexes brought up to date first.
+
+    Only photos that came since are encoded. Once more goes forward again.
+    """
     with reported_errors(as_json=False):
         from retrieval import encoders
 
         data = Home(home)
         with _alone(data, as_json=False):
             record = encoders.read(data)
-            if record.previous is None or record.current is None:
+            chosen = encoders.find(data, encoder) if encoder else record.previous
+            if chosen is None or record.current is None:
                 fail("no_encoder", "There is no encoder to go back to.", as_json=False)
+            if chosen.digest == record.current.digest:
+                fail("same_encoder", f"{chosen.label} serves already.", as_json=False)
             with watch.status("Loading the encoder…"):
-                former = encoders.load_choice(data, record.previous, device)
+                former = encoders.load_choice(data, chosen, device)
             _stage(data, former)
-            encoders.switch(data, record.previous, record.current)
+            encoders.switch(data, chosen, record.current)
         answers.print(f"{former.label} serves again.", highlight=False)
 
 
 @app.command("forget")
-def encoder_forget(
-    encoder: Annotated[str, typer.Argument(help="Its label, or the start of its digest.")],
-    home: HomeOption,
-) -> None:
+def encoder_forget(encoder: _EncoderArgument, home: HomeOption) -> None:
     """Delete a former encoder's checkpoint, embeddings and indexes; there is no way back to it."""
     with reported_errors(as_json=False):
         from retrieval import encoders
 
+        data = Home(home)
+        with _alone(data, as_json=False):
+            chosen = encoders.find(data, encoder)
+            encoders.forget(data, chosen)
+        answers.print(f"{chosen.label} is forgotten.", highlight=False)
+
+
+@app.command("clear")
+def encoder_clear(home: HomeOption) -> None:
+    """Delete what encoders left that were judged, or half promoted, and never served."""
+    with reported_errors(as_json=False):
+        from retrieval import encoders
+
         with _alone(Home(home), as_json=False):
-            gone = encoders.forget(Home(home), encoder)
-        answers.print(f"{gone.label} is forgotten.", highlight=False)
+            freed = encoders.clear(Home(home))
+        answers.print(f"{freed / 1e6:.1f} MB are free again.", highlight=False)
 
 
 @contextmanager

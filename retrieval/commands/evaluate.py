@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -90,7 +90,8 @@ def evaluate(
     """
     with reported_errors(as_json):
         if failures is not None:
-            _by_failures(Home(home), failures, checkpoint, device, as_json, out, photos_of_file)
+            how = {"out": out, "only_the_file": photos_of_file, "seed": seed}
+            _by_failures(Home(home), failures, checkpoint, device, as_json, **how)
             return
         if sketches is None or photos is None:
             raise typer.BadParameter("Give --sketches and --photos, or --failures.")
@@ -130,21 +131,14 @@ def measure_robustness(encoder: Encoder, collection: Collection, most: int, as_j
 
 
 def _by_failures(
-    home: Home,
-    failures: Path,
-    checkpoint: Path | None,
-    device: str,
-    as_json: bool,
-    out: Path | None,
-    only_the_file: bool,
+    home: Home, failures: Path, checkpoint: Path | None, device: str, as_json: bool, **how: Any
 ) -> None:
     with watch.status("Loading the encoders…"):
         from retrieval import encoders
 
         incumbent = encoders.load_current(home, device)
         candidate = _load(home, checkpoint, device) if checkpoint else incumbent
-    found = judge(home, failures, candidate, incumbent, out, only_the_file=only_the_file)
-    print_findings(found, as_json)
+    print_findings(judge(home, failures, candidate, incumbent, **how), as_json)
 
 
 def _load(home: Home, checkpoint: Path | None, device: str) -> Encoder:

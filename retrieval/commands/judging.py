@@ -31,6 +31,7 @@ def judge(
     out: Path | None = None,
     *,
     only_the_file: bool = False,
+    seed: int = 0,
 ) -> Findings:
     """Judge behind a progress bar; write the pictures where that is asked."""
     from retrieval import evaluation
@@ -40,7 +41,7 @@ def judge(
         out.mkdir(parents=True, exist_ok=True)  # refused before the work, not after it
     with progress_bars() as show:
         found = evaluation.evaluate_failures(
-            home, cases, candidate, incumbent, show, only_the_file=only_the_file
+            home, cases, candidate, incumbent, show, only_the_file=only_the_file, seed=seed
         )
     if out is not None:
         for name, changes, title in (
@@ -75,8 +76,11 @@ def print_findings(found: Findings, as_json: bool) -> None:
     row("difference", told.difference, told.difference_interval, "")
     answers.print(table)
     needed = f"; about {told.needed} would do" if told.needed else ""
+    verdict = f"{told.encoder} against {told.incumbent}: {_VERDICTS[told.verdict]}{needed}"
+    if told.encoder == told.incumbent:
+        verdict = f"{told.encoder} serves: this is what it shows now of what members judged."
     answers.print(
-        f"{told.encoder} against {told.incumbent}: {_VERDICTS[told.verdict]}{needed}\n"
+        f"{verdict}\n"
         f"[dim]{told.cases} drawings, {told.judged} of them judged. Nobody judged "
         f"{told.unjudged_share:.0%} of what is shown now: estimated, see docs/failures.md.[/]",
         highlight=False,
@@ -85,3 +89,6 @@ def print_findings(found: Findings, as_json: bool) -> None:
         answers.print(f"{told.photos_gone} judged photos are not in the gallery any more.")
     if told.unreadable:
         answers.print(f"{len(told.unreadable)} drawings could not be used.")
+    if told.galleries_missing:
+        missing = ", ".join(told.galleries_missing)
+        answers.print(f"Left out are drawings whose photos are not here: {missing}.")

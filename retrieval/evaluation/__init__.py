@@ -5,10 +5,11 @@ reading of folders, the bootstrap and the report. Nothing here trains or serves.
 """
 
 from retrieval.evaluation.failure_pictures import render_changes
-from retrieval.evaluation.failures import GalleryMissingError, evaluate_failures
+from retrieval.evaluation.failures import evaluate_failures
 from retrieval.evaluation.findings import Findings, findings_document
 from retrieval.evaluation.folders import Collection, Picture, Unreadable, read
 from retrieval.evaluation.intervals import Intervals, bootstrap
+from retrieval.evaluation.material import GalleryMissingError
 from retrieval.evaluation.measure import Measurement, measure
 from retrieval.evaluation.metrics import (
     FIGURES,

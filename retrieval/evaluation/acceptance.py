@@ -92,7 +92,7 @@ def accept(cases: Sequence[JudgedCase], seed: int = 0, samples: int = SAMPLES) -
         one, two = table.scores(times)
         drawn.append(float(((two - one) * times).sum() / len(cases)))
     low, high = np.percentile(drawn, COVERAGE) if drawn else (difference, difference)
-    verdict, needed = _verdict(len(cases), difference, float(low))
+    verdict, needed = _verdict(len(cases), difference, float(low), float(high))
     return Acceptance(
         verdict=verdict,
         score=float(after.mean()),
@@ -106,17 +106,22 @@ def accept(cases: Sequence[JudgedCase], seed: int = 0, samples: int = SAMPLES) -
     )
 
 
-def _verdict(count: int, difference: float, low: float) -> tuple[Outcome, int | None]:
+def _verdict(count: int, difference: float, low: float, high: float) -> tuple[Outcome, int | None]:
+    """Say what an interval means; where it means nothing, about how many drawings could tell."""
     if count < FEWEST:
         return "too few", FEWEST
     if low > 0:
         return "better", None
-    if difference < -TOLERANCE:
+    if high < 0 and difference < -TOLERANCE:
         return "worse", None
-    if low >= -MOST_LOST:
-        return "not worse", None
+    if difference >= -TOLERANCE:
+        if low >= -MOST_LOST:
+            return "not worse", None
+        wide, room = difference - low, difference + MOST_LOST
+    else:
+        wide, room = high - difference, -difference
     # Intervals narrow with the root of how many there are.
-    return "too few", ceil(count * ((difference - low) / (difference + MOST_LOST)) ** 2)
+    return "too few", max(count + 1, ceil(count * (wide / room) ** 2))
 
 
 class _Table:

@@ -24,12 +24,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the cases say of an encoder; `gone` photos were judged and are not in the gallery."""
+    """What the cases say of an encoder.
+
+    `gone` photos were judged and are not in the gallery any more; cases whose drawing is
+    `unreadable`, or whose gallery is `elsewhere`, are left out.
+    """
 
     encoder: str
     incumbent: str
     cases: int
     unreadable: tuple[str, ...]
+    elsewhere: tuple[str, ...]
     gone: int
     failures: int
     goods: int
@@ -66,6 +71,7 @@ class FindingsDocument(msgspec.Struct, frozen=True):
     unjudged_share: float
     photos_gone: int
     unreadable: tuple[str, ...]
+    galleries_missing: tuple[str, ...]
 
 
 def findings_document(found: Findings) -> FindingsDocument:
@@ -97,4 +103,5 @@ def findings_document(found: Findings) -> FindingsDocument:
         unjudged_share=told.unjudged,
         photos_gone=found.gone,
         unreadable=found.unreadable,
+        galleries_missing=found.elsewhere,
     )

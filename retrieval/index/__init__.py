@@ -21,19 +21,10 @@ from retrieval.index.generation import (
     Hit,
     Manifest,
 )
-from retrieval.index.publish import (
-    BuildError,
-    BuildRunningError,
-    cancel,
-    current_id,
-    finished,
-    forget,
-    mark_erased,
-    open_current,
-    read_manifest,
-    roll_back,
-)
+from retrieval.index.pointers import about, current_id, finished, open_current, read_manifest
+from retrieval.index.publish import BuildError, BuildRunningError, cancel, forget, roll_back
 from retrieval.index.records import IndexedPhoto
+from retrieval.index.retention import mark_erased
 from retrieval.index.status import check_ready, size_of, status, verify
 
 __all__ = [
@@ -50,6 +41,7 @@ __all__ = [
     "NoPhotosError",
     "Stock",
     "Wishes",
+    "about",
     "build",
     "cancel",
     "check_ready",

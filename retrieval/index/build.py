@@ -19,7 +19,7 @@ from PIL import Image
 from retrieval import images, library, likeness, photos, readahead, steps, thumbnails
 from retrieval.embeddings import EmbeddingCache, FloatArray
 from retrieval.home import Home
-from retrieval.index import publish
+from retrieval.index import pointers, publish, retention
 from retrieval.index.assemble import Assembled, can_grow, fresh, grow
 from retrieval.index.generation import Generation, GenerationError, Manifest, write_generation
 from retrieval.index.records import IndexedPhoto
@@ -114,8 +114,8 @@ def build(
     with publish.build_lock(home.collection(name)):
         began = time.time()
         steps.reach("build begun")
-        publish.adopt(home.collection(name))
-        publish.tidy(home.collection(name))
+        pointers.adopt(home.collection(name))
+        retention.tidy(home.collection(name))
         steps.reach("leftovers removed")
         if not source.is_dir():
             raise NoPhotosError(f"The folder of {name}, {source}, is not there.")
@@ -252,7 +252,7 @@ class _Build:
         usable = before if before and _is_of(before, self.embedder) else None
         if not found.photos:
             generation = ""
-            publish.withdraw(self.folder)
+            pointers.withdraw(self.folder)
         elif usable and not changes.any and not self.wishes.full:
             generation = usable.manifest.generation
         else:
@@ -261,7 +261,7 @@ class _Build:
             steps.reach("index made")
             generation = self._write(found, made)
         if not self.wishes.staged:
-            publish.let_go_of_erased(self.folder, self.embedder.digest, self.began)
+            retention.let_go_of_erased(self.folder, self.embedder.digest, self.began)
         return BuildReport(
             collection=self.name,
             generation=generation,
@@ -347,7 +347,7 @@ class _Changes:
 def _previous(folder: Path, encoder: str) -> Generation | None:
     """Open the generation that serves; a damaged one counts as none."""
     try:
-        return publish.open_current(folder, encoder)
+        return pointers.open_current(folder, encoder)
     except GenerationError:
         return None
 

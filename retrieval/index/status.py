@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from retrieval.home import Home
-from retrieval.index import publish
+from retrieval.index import pointers, publish
 from retrieval.index.generation import (
     MANIFEST_FILE,
     Generation,
@@ -25,7 +25,7 @@ def status(home: Home, name: str, encoder: str) -> CollectionStatus:
     building = publish.building(folder)
     kept = _kept(folder, encoder)
     try:
-        manifest = publish.read_manifest(folder, encoder)
+        manifest = pointers.read_manifest(folder, encoder)
     except GenerationError as error:
         problem = str(error)
         return CollectionStatus(name, building=building, kept=kept, problem=problem, damaged=True)
@@ -53,7 +53,7 @@ def check_ready(folder: Path, encoder: str) -> None:
     Raises:
         GenerationError: it is not there, damaged, or another encoder's.
     """
-    found = publish.open_current(folder, encoder)
+    found = pointers.open_current(folder, encoder)
     if found is not None and found.manifest.encoder != encoder:
         raise GenerationError(f"{folder.name} has no index of that encoder yet.")
 
@@ -61,20 +61,20 @@ def check_ready(folder: Path, encoder: str) -> None:
 def size_of(folder: Path, encoder: str) -> int:
     """Return how many bytes an encoder's generations of a collection take."""
     return sum(
-        _size(publish.generations_folder(folder) / name)
-        for name in publish.finished(folder)
-        if (about := publish.about(folder, name)) and about.encoder == encoder
+        _size(pointers.generations_folder(folder) / name)
+        for name in pointers.finished(folder)
+        if (about := pointers.about(folder, name)) and about.encoder == encoder
     )
 
 
 def verify(home: Home, name: str) -> VerifyReport:
     """Read every generation that is kept, byte by byte."""
     folder = home.collection(name)
-    ids = publish.finished(folder)
+    ids = pointers.finished(folder)
     damaged = {}
     for generation in ids:
         try:
-            Generation.open(publish.generations_folder(folder) / generation)
+            Generation.open(pointers.generations_folder(folder) / generation)
         except GenerationError as error:
             damaged[generation] = str(error)
     return VerifyReport(name, len(ids), damaged)
@@ -94,10 +94,10 @@ def describe(structure: Structure) -> str:
 def _kept(folder: Path, encoder: str) -> tuple[KeptGeneration, ...]:
     found = []
     with contextlib.suppress(GenerationError):
-        serving = publish.current_id(folder, encoder)
-        for generation in publish.finished(folder):
+        serving = pointers.current_id(folder, encoder)
+        for generation in pointers.finished(folder):
             with contextlib.suppress(GenerationError):  # damaged: nothing to go back to
-                file = publish.generations_folder(folder) / generation / MANIFEST_FILE
+                file = pointers.generations_folder(folder) / generation / MANIFEST_FILE
                 about = read_manifest_file(file)
                 if about.encoder != encoder and generation != serving:
                     continue  # another encoder's: nothing that this one could go back to

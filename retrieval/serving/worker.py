@@ -109,10 +109,13 @@ class Worker:
         """Change the encoder when the home has chosen another; a failure is tried again."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if stamp(self._home) == self._stamp:
+            if (now := stamp(self._home)) == self._stamp:
                 continue
             try:
-                await self._change()
+                if _chosen(self._home) == self._serving.result().engine.encoder.digest:
+                    self._stamp = now  # something else is written there, such as what is forgotten
+                else:
+                    await self._change()
             except Exception as error:
                 self._stamp = (-1, -1)
                 log.warning("encoder not changed", reason=str(error), kind=type(error).__name__)
@@ -309,6 +312,12 @@ def _load(home: Home, device: str) -> tuple[Encoder, Engine]:
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     encoder = encoders.load_current(home, device)
     return encoder, Engine(home, encoder)
+
+
+def _chosen(home: Home) -> str:
+    from retrieval import encoders  # noqa: PLC0415 - brings torch
+
+    return encoders.current_digest(home)
 
 
 class _SharedEncoder:

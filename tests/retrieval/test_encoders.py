@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from typer.testing import CliRunner
 
 from bot.cli import app
-from retrieval import encoders, index, library, steps
+from retrieval import confidence, embeddings, encoders, index, library, steps
 from retrieval.encoder import SHIPPED_DIGEST, EncoderError, checkpoint, load_encoder, shipped
+from retrieval.evaluation import calibration
 from retrieval.home import Home
 from retrieval.serving.curating import curate
 from retrieval.serving.engine import Engine
@@ -155,6 +158,8 @@ def test_promote_and_rollback_through_the_command(noised, tmp_path, pictures):
     chosen = encoders.load_current(home, "cpu")
     assert chosen.digest == encoders.current_digest(home) != SHIPPED_DIGEST
     assert run(home, "promote", noised, "--unjudged")[0] == 1  # it serves already
+    stopped = tmp_path / "home" / "encoders" / "stopped.safetensors"
+    stopped.write_bytes(b"what a promotion that was killed left")
     after = Engine(home, chosen)
     drawing = (ROOT / "docs" / "examples" / "fish.png").read_bytes()
     assert after.match(drawing, ("shared",), 3).encoder == chosen.label
@@ -172,6 +177,76 @@ def test_promote_and_rollback_through_the_command(noised, tmp_path, pictures):
     assert run(home, "forget", engine.encoder_label)[0] == 1  # it serves
     assert not list(home.encoders.glob(f"*{chosen.digest[:8]}*"))
     assert index.size_of(home.collection("shared"), chosen.digest) == 0
+    assert run(home, "clear")[0] == 0
+    assert not stopped.exists()
+    encoders.load_current(home, "cpu")
+
+
+def test_a_calibration_beside_the_checkpoint_goes_with_it(noised, tmp_path, pictures):
+    home = Home(tmp_path / "home")
+    library.register(home, "shared", pictures)
+    Engine(home, load_encoder(None, "cpu")).build("shared", lambda _: None)
+    new = tmp_path / "new.safetensors"
+    shutil.copy(noised, new)
+    told = run(home, "promote", new, "--unjudged", "--device", "cpu")[1]
+    assert "no calibration" in told
+    assert "magic-pencil calibrate" in told
+    drawing = (ROOT / "docs" / "examples" / "fish.png").read_bytes()
+    bare = encoders.load_current(home, "cpu")
+    assert Engine(home, bare).match(drawing, ("shared",), 5).confidence is None
+    assert run(home, "rollback", "--device", "cpu")[0] == 0
+    shipped_one = encoders.load_current(home, "cpu")
+    assert Engine(home, shipped_one).match(drawing, ("shared",), 5).confidence is not None
+    ours = confidence.read(confidence.beside(shipped()))
+    calibration.save(msgspec.structs.replace(ours, encoder=bare.digest), confidence.beside(new))
+    told = run(home, "promote", new, "--unjudged", "--device", "cpu")[1]
+    assert "calibration" not in told
+    found = Engine(home, encoders.load_current(home, "cpu")).match(drawing, ("shared",), 5)
+    assert found.confidence is not None
+    assert {item.label: item.calibrated for item in encoders.kept(home)} == {
+        bare.label: True,
+        shipped_one.label: True,
+    }
+    assert run(home, "rollback", shipped_one.label, "--device", "cpu")[0] == 0
+    assert run(home, "rollback", shipped_one.label)[0] == 1  # it serves already
+    assert run(home, "rollback", "nothing")[0] == 1
+    assert run(home, "forget", bare.digest[:12])[0] == 0
+    assert not list(home.encoders.glob(f"*{bare.digest[:8]}*"))
+
+
+def test_what_a_promotion_left_that_never_came_to_its_end_can_be_cleared_away(colours):
+    old, new = ColourEmbedder(OLD.digest), ColourEmbedder(NEW.digest)
+    index.build(colours, "one", new, lambda _: None, index.Wishes(staged=True))
+    encoders.switch(colours, OLD, OLD)
+    colours.encoders.mkdir()
+    half = colours.encoders / ".half.safetensors.part"
+    half.write_bytes(b"half")
+    before = index.current_id(colours.collection("one"), OLD.digest)
+    kept = msgspec.structs.replace(OLD, preprocessing=old.preprocessing)
+    encoders.switch(colours, kept, kept)
+    assert encoders.clear(colours) > 1000
+    assert not half.exists()
+    assert index.current_id(colours.collection("one"), OLD.digest) == before
+    assert index.size_of(colours.collection("one"), NEW.digest) == 0
+    caches = [path.name for path in colours.embeddings.glob("*.sqlite")]
+    mine = embeddings.cache_file(colours.embeddings, OLD.digest, old.preprocessing)
+    assert caches == [mine.name]
+    assert encoders.clear(colours) == 0
+
+
+def test_a_kept_checkpoint_that_is_damaged_is_copied_again(tmp_path, noised):
+    home = Home(tmp_path)
+    encoder = load_encoder(noised, "cpu")
+    file = home.encoders / encoders.keep(home, encoder, noised).file
+    file.write_bytes(b"damaged")
+    choice = encoders.keep(home, encoder, noised)
+    assert encoders.load_choice(home, choice, "cpu").digest == encoder.digest
+    other = tmp_path / "changed.safetensors"
+    other.write_bytes(b"changed since it was loaded")
+    file.unlink()
+    with pytest.raises(EncoderError, match="changed"):
+        encoders.keep(home, encoder, other)
+    assert list(home.encoders.iterdir()) == []
 
 
 @pytest.mark.parametrize("data", [b"", b"no checkpoint", None])

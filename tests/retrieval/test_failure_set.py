@@ -165,7 +165,9 @@ def test_a_set_that_was_cut_off_or_is_of_another_format_is_refused(written):
     with pytest.raises(FailureSetError, match="holds 2 cases where 3"):
         failure_set.read(rewritten(written, failures__json=b'{"cases": 3, "format": 1}'))
     with pytest.raises(FailureSetError, match="format 2"):
-        failure_set.read(rewritten(written, failures__json=b'{"cases": 2, "format": 2}'))
+        failure_set.read(rewritten(written, failures__json=b'{"format": 2}'))
+    with pytest.raises(FailureSetError, match="format"):
+        failure_set.read(rewritten(written, failures__json=b'{"cases": 2}'))
     for nested in (b"[" * 100_000, b"\xff\xfe"):
         with pytest.raises(FailureSetError):
             failure_set.read(rewritten(written, failures__json=nested))

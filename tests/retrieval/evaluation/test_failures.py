@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from typer.testing import CliRunner
 from bot.cli import app
 from retrieval import encoders, failure_set, library
 from retrieval.encoder import Encoder, load_encoder, shipped
-from retrieval.evaluation import failures
+from retrieval.evaluation import answering, material
 from retrieval.failure_set import Case, JudgedPhoto, Writer
 from retrieval.home import Home
+from retrieval.index import Stock
 from retrieval.serving.engine import Engine
 from tests import drawings
 from tests.conftest import paint
@@ -96,7 +98,7 @@ def test_the_encoder_that_answered_fixes_and_breaks_nothing(judged):
 def test_a_damaged_encoder_is_refused_and_both_kinds_are_pictured(
     judged, noised, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(failures, "ALIKE", 0.999)  # painted pictures all look alike
+    monkeypatch.setattr(answering, "ALIKE", 0.999)  # painted pictures all look alike
     home, file = judged
     words = ("encoder", "promote", noised, "--failures", file, "--home", home.root)
     status, _, told = run(*words, "--out", tmp_path / "out")
@@ -168,6 +170,38 @@ def test_photos_that_left_the_gallery_and_drawings_that_are_none_are_reported(tm
     assert told["photos_gone"] == gone > 0
     assert told["unreadable"] == ["c02"]
     assert told["verdict"] == "too few"
+
+
+def test_cases_whose_drawing_or_gallery_is_of_no_use_are_left_out_and_named(tmp_path):
+    home = Home(tmp_path / "home")
+    library.register(home, SHARED, tmp_path)
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+
+    def case(name: str, gallery: str) -> Case:
+        return Case(
+            case=name, drawing="", may_train=False, month="2026-11", encoder="", photos=(),
+            galleries=(gallery,),
+        )  # fmt: skip
+
+    with Writer(tmp_path / "f.zip") as writer:
+        writer.add(case("good", SHARED), lines(1), {})
+        writer.add(case("noise", SHARED), buffer.getvalue(), {})
+        writer.add(case("other", "own-0123456789ab"), lines(2), {})
+    told = material.read_cases(home, failure_set.read(tmp_path / "f.zip"), only_the_file=False)
+    assert [(one.case.case, one.names) for one in told.asked] == [("good", (SHARED,))]
+    assert (told.unreadable, told.elsewhere) == (("noise",), ("own-0123456789ab",))
+
+
+def test_a_photo_of_two_collections_is_searched_once():
+    rows = np.eye(4, dtype=np.float32)
+    stocks = {"a": Stock(["1", "2"], rows[:2], {}), "b": Stock(["2", "3"], rows[1:3], {})}
+    side = answering.Side(None, stocks, rows)
+    gallery = side.gallery(("a", "b", "a"))
+    assert gallery.ids == ["1", "2", "3"]
+    assert (gallery.vectors == rows[:3]).all()
+    assert side.gallery(("b",)).ids == ["2", "3"]
 
 
 @pytest.fixture(scope="session")
