@@ -24,6 +24,7 @@ from bot.store.models import Consent, Note, Result, VoteKind
 from bot.store.verdicts import verdict
 from bot.store.votes import Tally
 from bot.ui.words import counted
+from retrieval import library
 from retrieval.failure_set import Case, JudgedPhoto, Writer, pseudonym
 from retrieval.reports import PicturesReply
 
@@ -132,8 +133,14 @@ async def _some(
         notes = await failures.notes(session, [r.id for card in cards for r in card.results])
         authors = {card.drawing.author_id for card in cards}
         train = await people.agreed(session, authors, Consent.TRAINING)
+        # Not all that are searched are there: a server may have no photos of its own.
+        known = set(await asyncio.to_thread(library.names, settings.data))
         searched = {
-            guild_id: await galleries.searched(settings, session, guild_id)
+            guild_id: tuple(
+                name
+                for name in await galleries.searched(settings, session, guild_id)
+                if name in known
+            )
             for guild_id in {card.drawing.guild_id for card in cards}
         }
     return [

@@ -27,18 +27,22 @@ from tests.retrieval.promoting import NEW, OLD, promote
 from tests.retrieval.serving.test_curating import OWN, add
 
 
-@pytest.fixture(scope="session")
-def noised(tmp_path_factory) -> Path:
-    """The shipped encoder with its weights damaged: a worse one, of the same shape."""
+def damaged(path: Path, noise: float) -> Path:
+    """Write the shipped encoder with so much noise on its weights: a worse one of the same shape."""
     network, metadata, _ = checkpoint.load(shipped())
     generator = torch.Generator().manual_seed(0)
     for weights in network.parameters():
         if weights.ndim > 1:
-            noise = torch.randn(weights.shape, generator=generator)
-            weights.add_(0.3 * weights.std() * noise)
-    path = tmp_path_factory.mktemp("noised") / "noised.safetensors"
+            drawn = torch.randn(weights.shape, generator=generator)
+            weights.add_(noise * weights.std() * drawn)
     checkpoint.save(path, network, metadata)
     return path
+
+
+@pytest.fixture(scope="session")
+def noised(tmp_path_factory) -> Path:
+    """An encoder that finds next to nothing."""
+    return damaged(tmp_path_factory.mktemp("noised") / "noised.safetensors", 0.3)
 
 
 def run(home: Home, *arguments: str | Path) -> tuple[int, str]:
