@@ -23,7 +23,8 @@ Draw something, however badly. I find the photos that look most like it.
 
 **Vote** under each photo: 👍 good match, 👎 miss, 😂 funny. Tap again to take it back.
 
-**What works best**: one thing, seen whole, in dark lines on a plain background.
+**What works best**: one thing, seen whole, in dark lines on a plain background. *More…* below
+the photos shows what I saw of it, and why I chose a photo.
 
 **Moderators**: `/photos add`, `/photos list` for this server's photos; `/settings`, `/index status`
 -# `/about` says what I am made of.\
