@@ -25,7 +25,8 @@ Draw something, however badly. I find the photos that look most like it.
 
 **Marvel and laugh**: `/hall-of-fame`, `/leaderboard`, `/stats`. Your data: `/privacy show`
 
-**What works best**: one thing, seen whole, in dark lines on a plain background.
+**What works best**: one thing, seen whole, in dark lines on a plain background. *More…* below
+the photos shows what I saw of it, and why I chose a photo.
 
 **Moderators**: `/photos add`, `/photos list` for this server's photos; `/settings`, `/index status`
 and `/failures browse`, `/moderate block`

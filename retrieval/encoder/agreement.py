@@ -59,7 +59,7 @@ def shares(branch: Branch, pixels: torch.Tensor, other: torch.Tensor) -> Shares:
         mean = branch.means[number]
         pooled = number in branch.pooled
         of_one = (-1, 1, 1) if pooled else cells.shape[1:]
-        pull_of_one = (pull / (level - mean).norm()).view(of_one)
+        pull_of_one = (pull / _length(level - mean)).view(of_one)
         amounts = (cells[0].float() - mean.view(of_one)) * pull_of_one
         summed.append(amounts.sum(0) / (amounts[0].numel() if pooled else 1))
     return Shares(summed, unplaced)
@@ -77,7 +77,7 @@ def _pulls(
     for block, head in zip(branch.blocks, branch.heads, strict=True):
         used = branch.pooled if block.pooled_only else range(len(centred))
         row = head(torch.cat([centred[level] for level in used], dim=-1))[0]
-        towards = other[start : start + block.dim] * (block.weight / total) ** 0.5 / row.norm()
+        towards = other[start : start + block.dim] * (block.weight / total) ** 0.5 / _length(row)
         parts = (towards @ head.weight).split([pulls[level].numel() for level in used])
         for level, part in zip(used, parts, strict=True):
             pulls[level] = pulls[level] + part
@@ -100,6 +100,11 @@ def _weights(cells: int, device: torch.device) -> torch.Tensor:
     each = torch.eye(cells, device=device)[None]
     fine = functional.interpolate(each, size=SIDE, mode="linear")[0]
     return fine / fine.sum(1, keepdim=True)
+
+
+def _length(row: torch.Tensor) -> torch.Tensor:
+    length: torch.Tensor = row.norm().clamp_min(1e-12)  # as functional.normalize has it
+    return length
 
 
 def _is_mean(level: torch.Tensor, cells: torch.Tensor) -> bool:
