@@ -26,9 +26,9 @@ class Pair(msgspec.Struct, frozen=True):
     candidate: str
     cases: int
     truth: float
-    estimate: float
-    low: float
-    high: float
+    estimate: float | None  # of the rounds that came to one
+    low: float | None
+    high: float | None
     verdicts: dict[Outcome, int]
 
 
@@ -85,10 +85,10 @@ def measure(
 
 
 def _pair(old: str, new: str, trials: Sequence[Trial]) -> Pair:
-    def mean(values: Sequence[float]) -> float:
-        return round(float(np.mean(values)), 4)
+    def mean(values: Sequence[float]) -> float | None:
+        return round(float(np.mean(values)), 4) if values else None
 
-    found = [trial.found for trial in trials]
+    found = [trial.found for trial in trials if not np.isnan(trial.found.difference)]
     return Pair(
         incumbent=old,
         candidate=new,
