@@ -28,7 +28,7 @@ from tests.retrieval.serving.test_curating import OWN, add
 
 
 def damaged(path: Path, noise: float) -> Path:
-    """Write the shipped encoder with so much noise on its weights: a worse one of the same shape."""
+    """Write the shipped encoder with noise on its weights: a worse one of the same shape."""
     network, metadata, _ = checkpoint.load(shipped())
     generator = torch.Generator().manual_seed(0)
     for weights in network.parameters():
