@@ -132,7 +132,9 @@ def _figures(
         accepted_worse=kinds.count(("worse", "better")) + kinds.count(("worse", "not worse")),
         refused_better=kinds.count(("better", "worse")),
         decisions=len(kinds),
-        correlation=round(float(np.corrcoef(truths, estimates)[0, 1]), 4) if told else None,
+        correlation=(
+            round(float(np.corrcoef(truths, estimates)[0, 1]), 4) if len(set(truths)) > 1 else None
+        ),
         mean_error=round(float(np.abs(np.subtract(truths, estimates)).mean()), 4) if told else None,
         truth_in_interval=round(float(np.mean(inside)), 3) if told else None,
         pairs=tuple(pairs),

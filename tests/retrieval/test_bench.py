@@ -114,7 +114,7 @@ def test_acceptance_tells_a_damaged_encoder_from_the_one_that_ships(
         app,
         [
             *("bench", "acceptance", "--json", "--data", str(tmp_path)),
-            *("--checkpoint", str(noised), "--cases", "60", "--rounds", "1", "--device", "cpu"),
+            *("--checkpoint", str(noised), "--cases", "140", "--rounds", "2", "--device", "cpu"),
         ],
     )
     assert result.exit_code == 0, result.output
@@ -122,9 +122,11 @@ def test_acceptance_tells_a_damaged_encoder_from_the_one_that_ships(
     better, worse = sorted(found["pairs"], key=lambda pair: -pair["truth"])
     assert better["truth"] > 0.05
     assert worse["truth"] < 0
-    assert better["estimate"] > 0 > worse["estimate"]
+    assert worse["estimate"] < 0
+    # What the damaged one shows may hold too few good photos to tell anything by.
+    assert better["estimate"] is None or better["estimate"] > 0
     assert (found["accepted_worse"], found["refused_better"]) == (0, 0)
-    assert sum(sum(kind.values()) for kind in found["verdicts"]["60"].values()) == 2
+    assert sum(sum(kind.values()) for kind in found["verdicts"]["140"].values()) == 4
 
 
 def test_acceptance_without_data_says_so(tmp_path: Path) -> None:

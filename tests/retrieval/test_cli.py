@@ -59,7 +59,9 @@ def test_match_prints_one_json_document_as_a_process_and_agrees_with_the_worker(
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     printed = json.loads(run.stdout)
-    assert printed.keys() == {"matches", "generation", "encoder", "timings_ms"}
+    assert printed.keys() == {
+        "matches", "confidence", "generation", "encoder", "timings_ms",
+    }  # fmt: skip
     assert printed["timings_ms"]["total"] > 0
 
     async def ask():
