@@ -32,6 +32,25 @@ def together(env: simcord.Env) -> Iterator[None]:
         del env._settle_internal
 
 
+@contextmanager
+def edits_held_up(env: simcord.Env) -> Iterator[asyncio.Event]:
+    """Let Discord begin no edit that answers a tap until the event is set."""
+    go, adapter = asyncio.Event(), env._webhook_adapter
+    request = adapter.request
+
+    async def wait_and_request(route: Any, *args: Any, **kwargs: Any) -> Any:
+        if route.method == "PATCH":
+            await go.wait()
+        return await request(route, *args, **kwargs)
+
+    adapter.request = wait_and_request
+    try:
+        yield go
+    finally:
+        go.set()
+        del adapter.request
+
+
 async def show_to_everybody(w: Any, *commands: str) -> None:
     """Let every member of the world's server see commands, as its owner can.
 
@@ -94,7 +113,8 @@ def parts(message: Any) -> Iterator[dict[str, Any]]:
             yield component
             yield from walk(component.get("components", []))
 
-    yield from walk(message.components if isinstance(message.components, list) else [])
+    found = message.components if isinstance(message.components, list) else []
+    yield from walk([item if isinstance(item, dict) else item.to_dict() for item in found])
 
 
 def texts(message: Any) -> str:

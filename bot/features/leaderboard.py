@@ -55,9 +55,10 @@ class Leaderboard(commands.Cog):
         text = "\n".join(
             [
                 "### 🎨 Artists",
-                *_ranking(artists, agreed, "vote for what I found"),
+                "-# 👍 and 😂 from others",
+                *_ranking(artists, agreed),
                 "### 🗳️ Voters",
-                *_ranking(voters, agreed, "vote"),
+                *_ranking(voters, agreed),
                 "### ⚔️ Most contested",
                 *(argued or ["Nobody disagrees yet."]),
                 f"### 🎖️ {interaction.user.display_name}",
@@ -74,13 +75,13 @@ class Leaderboard(commands.Cog):
         await interaction.edit_original_response(view=view)
 
 
-def _ranking(ranked: Sequence[Standing], agreed: frozenset[int], thing: str) -> list[str]:
+def _ranking(ranked: Sequence[Standing], agreed: frozenset[int]) -> list[str]:
     lines = []
     for place, standing in enumerate(ranked):
         medal = _MEDALS[place] if place < len(_MEDALS) else f"{place + 1}."
         drawings = f" on {counted(standing.drawings, 'drawing')}" if standing.drawings else ""
         name = exhibits.name_of(standing.user_id, agreed)
-        lines.append(f"{medal} {name}: {counted(standing.points, thing)}{drawings}")
+        lines.append(f"{medal} {name}: {counted(standing.points, 'vote')}{drawings}")
     return lines or ["Nobody yet."]
 
 
