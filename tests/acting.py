@@ -32,23 +32,29 @@ def together(env: simcord.Env) -> Iterator[None]:
         del env._settle_internal
 
 
-@contextmanager
-def edits_held_up(env: simcord.Env) -> Iterator[asyncio.Event]:
-    """Let Discord begin no edit that answers a tap until the event is set."""
-    go, adapter = asyncio.Event(), env._webhook_adapter
-    request = adapter.request
+class EditsHeldUp:
+    """Discord begins no edit that answers a tap until ``go`` is set."""
 
-    async def wait_and_request(route: Any, *args: Any, **kwargs: Any) -> Any:
-        if route.method == "PATCH":
-            await go.wait()
-        return await request(route, *args, **kwargs)
+    def __init__(self, env: simcord.Env) -> None:
+        self.go = asyncio.Event()
+        self.tasks: list[asyncio.Task[Any]] = []  # that wait for an edit, in the order of coming
+        self._adapter = env._webhook_adapter
 
-    adapter.request = wait_and_request
-    try:
-        yield go
-    finally:
-        go.set()
-        del adapter.request
+    def __enter__(self) -> EditsHeldUp:
+        request = self._adapter.request
+
+        async def wait_and_request(route: Any, *args: Any, **kwargs: Any) -> Any:
+            if route.method == "PATCH" and not self.go.is_set():
+                self.tasks.append(asyncio.current_task())
+                await self.go.wait()
+            return await request(route, *args, **kwargs)
+
+        self._adapter.request = wait_and_request
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.go.set()
+        del self._adapter.request
 
 
 async def show_to_everybody(w: Any, *commands: str) -> None:

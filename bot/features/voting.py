@@ -32,8 +32,6 @@ _WORDS = {
     votes.VoteOutcome.WITHDRAWN: "taken back.",
 }
 _GONE = "This result is gone, so it cannot be voted on any more."
-
-
 # Discord says no, or cannot be asked.
 _NOT_SHOWN = (discord.HTTPException, aiohttp.ClientError, OSError)
 _ATTEMPTS = 2  # at showing the same votes; Discord may want no edits of this card for a while

@@ -11,9 +11,10 @@ It is there to be killed half-way.
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,27 +64,47 @@ async def gather(w: World) -> tuple[Any, list[Any]]:
     return card, [w.guild.add_member(w.env.create_user(f"voter{n}")) for n in range(MEMBERS)]
 
 
-async def tap_all(w: World, card: Any, members: Sequence[Any], made: Sequence[Tap]) -> None:
-    """Let them tap, before the bot has answered anybody."""
+async def tap_all(
+    w: World,
+    card: Any,
+    members: Sequence[Any],
+    made: Sequence[Tap],
+    tell: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Let them tap before the bot has answered anybody, and wait until all taps are confirmed.
+
+    What is told of each is what the module says; the bot has committed the vote by then.
+    """
+    voting, left = w.bot.voting, len(made)
+    cast = voting._cast
+
+    async def cast_and_tell(guild_id: int, result_id: int, user_id: int, kind: VoteKind) -> Any:
+        nonlocal left
+        outcome = await cast(guild_id, result_id, user_id, kind)
+        left -= 1
+        tell(f"confirmed {result_id} {user_id} {kind} {outcome}")
+        return outcome
+
+    voting._cast = cast_and_tell
     ids = list(buttons(card))
     with together(w.env):
         for tap in made:
-            wanted = [custom_id for custom_id in ids if custom_id.endswith(f":{tap.kind.value}")]
+            wanted = [custom_id for custom_id in ids if custom_id.endswith(f":{tap.kind}")]
             await members[tap.member].click(card, custom_id=wanted[tap.rank - 1])
             await asyncio.sleep(0)  # each tap is a frame of its own on the gateway
+    async with asyncio.timeout(60):
+        while left:
+            await asyncio.sleep(0.05)
 
 
-def print_confirmed(w: World) -> None:
-    """Print every vote once the bot has it: after the commit, before the card is edited."""
-    voting = w.bot.voting
-    cast = voting._cast
+async def until_all_are_answered() -> None:
+    """Wait until the bot has nothing more to do for anybody who tapped.
 
-    async def spy(guild_id: int | None, result_id: int, user_id: int, kind: VoteKind) -> Any:
-        outcome = await cast(guild_id, result_id, user_id, kind)
-        print("confirmed", result_id, user_id, kind.value, outcome.value, flush=True)
-        return outcome
-
-    voting._cast = spy
+    ``settle`` looks at every task each time that one of them moves, which takes long with so many.
+    """
+    async with asyncio.timeout(60):
+        while any("VoteButton" in task.get_name() for task in asyncio.all_tasks()):
+            await asyncio.sleep(0.05)
 
 
 async def main(home: Path, socket: Path) -> None:
@@ -91,11 +112,9 @@ async def main(home: Path, socket: Path) -> None:
     logs.configure(settings)  # to standard error
     async with open_world(settings, own_worker=False) as w:
         card, members = await gather(w)
-        print_confirmed(w)
-        print("voters", *(member.id for member in members), flush=True)
-        await tap_all(w, card, members, taps())
-        await w.env.settle()
-    print("done", flush=True)
+        tell = functools.partial(print, flush=True)
+        tell("voters", *(member.id for member in members))
+        await tap_all(w, card, members, taps(), tell)
 
 
 if __name__ == "__main__":

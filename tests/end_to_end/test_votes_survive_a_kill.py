@@ -23,7 +23,7 @@ import pytest
 from bot.settings import Settings
 from bot.store import drawings as stored_drawings
 from bot.ui.result_card import DRAWING_FILE, ResultCard
-from tests.acting import buttons, edits_held_up, together
+from tests.acting import EditsHeldUp, buttons, together
 from tests.bot.store.recount import rows
 from tests.conftest import ROOT, World, open_world
 from tests.end_to_end import crowd
@@ -179,8 +179,10 @@ async def test_two_hundred_at_once_are_all_counted_and_shown_with_few_edits(worl
     async with world as w:
         card, members = await crowd.gather(w)
         before = len(w.env.http_requests)
-        await crowd.tap_all(w, card, members, crowd.taps())
-        await w.env.settle()
+        with EditsHeldUp(w.env) as held:  # Discord is slower than the database
+            await crowd.tap_all(w, card, members, crowd.taps())
+            held.go.set()
+            await crowd.until_all_are_answered()
         kept = rows(file, "select result_id, user_id, kind from votes")
         votes = {(result, user): kind for result, user, kind in kept}
         assert len(votes) == len(kept)
@@ -193,29 +195,25 @@ async def test_two_hundred_at_once_are_all_counted_and_shown_with_few_edits(worl
         assert _shown(card) == _stored(file)
         edits = _edits(w, before)
         print(f"{len(crowd.taps())} taps, {edits} edits of the card")
-        assert 1 <= edits < crowd.MEMBERS / 2
+        assert 2 <= edits <= 3  # what came during the first is shown by the second
 
 
-async def test_all_who_vote_while_the_card_is_edited_share_the_next_edit(world, settings):
+async def test_the_card_is_right_too_when_discord_is_fast(world, settings):
     async with world as w:
         card, members = await crowd.gather(w)
-        before = len(w.env.http_requests)
-        with edits_held_up(w.env) as go:
-            await _vote(w, card, members[:50], settings)
-            go.set()
-            await w.env.settle()
-        assert _shown(card) == Counter({_favourite(card): 50})
-        assert 2 <= _edits(w, before) <= 3
+        await crowd.tap_all(w, card, members, crowd.taps()[:60])
+        await crowd.until_all_are_answered()
+        assert _shown(card) == _stored(settings.home / DATABASE)
 
 
 async def test_when_an_edit_fails_the_next_in_line_shows_all_votes(world, settings):
     async with world as w:
         card, members = await crowd.gather(w)
-        with edits_held_up(w.env) as go:
+        with EditsHeldUp(w.env) as held:
             w.env.inject_error("PATCH", "/webhooks/*/messages/*", status=500)
             told = await _vote(w, card, members[:20], settings)
-            go.set()
-            await w.env.settle()
+            held.go.set()
+            await crowd.until_all_are_answered()
         assert _shown(card) == Counter({_favourite(card): 20})
         # Only whose edit failed is told in private that the vote counts.
         assert sum(len(result.followups) for result in told) == 1
@@ -227,13 +225,13 @@ async def test_when_discord_wants_no_edits_everybody_is_told_that_their_vote_cou
     async with world as w:
         card, members = await crowd.gather(w)
         before = len(w.env.http_requests)
-        with edits_held_up(w.env) as go:
+        with EditsHeldUp(w.env) as held:
             w.env.inject_error(
                 "PATCH", "/webhooks/*/messages/*", status=429, code=30046, times=None
             )
             told = await _vote(w, card, members[:20], settings)
-            go.set()
-            await w.env.settle()
+            held.go.set()
+            await crowd.until_all_are_answered()
         assert _edits(w, before) <= 4  # it is not asked again for each of them
         for result in told:
             (note,) = result.followups
@@ -248,15 +246,17 @@ async def test_when_discord_wants_no_edits_everybody_is_told_that_their_vote_cou
 async def test_when_whoever_edits_is_cancelled_the_next_in_line_shows_all_votes(world, settings):
     async with world as w:
         card, members = await crowd.gather(w)
-        with edits_held_up(w.env) as go:
+        with EditsHeldUp(w.env) as held:
             await _vote(w, card, members[:20], settings)
-            at_work = [task for task in asyncio.all_tasks() if "VoteButton" in task.get_name()]
-            assert len(at_work) == 20
-            for task in at_work[:19]:  # who edits, and all in line but the last
+            (editing,) = held.tasks
+            in_line = [t for t in asyncio.all_tasks() if t.get_name() == editing.get_name()]
+            in_line.remove(editing)
+            assert len(in_line) == 19
+            for task in (editing, *in_line[:18]):
                 task.cancel()
             await asyncio.sleep(0)
-            go.set()
-            await w.env.settle()
+            held.go.set()
+            await crowd.until_all_are_answered()
         assert _shown(card) == Counter({_favourite(card): 20})
         await w.mia.click(card, custom_id=_favourite(card))
         assert _shown(card) == Counter({_favourite(card): 21})
