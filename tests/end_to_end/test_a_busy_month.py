@@ -118,7 +118,7 @@ async def _found(w: World) -> list[Found]:
         matches = (await w.services.retrieval.match(picture, (COLLECTION,))).matches
         sha256 = w.services.drawing_files.save(picture)
         # Titled by what is drawn, so that some things are harder to draw than others.
-        found.append(Found(sha256, [(match.photo, f"A *{name}* {number}") for match in matches]))
+        found.append(Found(sha256, [(match.photo_id, f"A *{name}* {number}") for match in matches]))
     assert len({one.sha256 for one in found}) > 30
     return found
 
