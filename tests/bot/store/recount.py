@@ -37,16 +37,19 @@ class Recount:
             for row in rows(file, "select result_id, user_id, kind, created_at from votes")
             if row[0] in self.results
         ]
+        self._counts: dict[bool, dict[int, Counter[str]]] = {}
 
     def artist(self, result: int) -> int:
         return self.drawings[self.results[result][1]][1]
 
     def counts(self, *, own: bool) -> dict[int, Counter[str]]:
-        found: dict[int, Counter[str]] = defaultdict(Counter)
-        for result, user, kind, _ in self.votes:
-            if own or user != self.artist(result):
-                found[result][kind] += 1
-        return found
+        if own not in self._counts:
+            found: dict[int, Counter[str]] = defaultdict(Counter)
+            for result, user, kind, _ in self.votes:
+                if own or user != self.artist(result):
+                    found[result][kind] += 1
+            self._counts[own] = found
+        return self._counts[own]
 
     def shown(self, result: int, channels: set[int], *, restricted: bool) -> bool:
         _, _, channel, _, age, _ = self.drawings[self.results[result][1]]
