@@ -32,6 +32,31 @@ def together(env: simcord.Env) -> Iterator[None]:
         del env._settle_internal
 
 
+class EditsHeldUp:
+    """Discord begins no edit that answers a tap until ``go`` is set."""
+
+    def __init__(self, env: simcord.Env) -> None:
+        self.go = asyncio.Event()
+        self.tasks: list[asyncio.Task[Any]] = []  # that wait for an edit, in the order of coming
+        self._adapter = env._webhook_adapter
+
+    def __enter__(self) -> EditsHeldUp:
+        request = self._adapter.request
+
+        async def wait_and_request(route: Any, *args: Any, **kwargs: Any) -> Any:
+            if route.method == "PATCH" and not self.go.is_set():
+                self.tasks.append(asyncio.current_task())
+                await self.go.wait()
+            return await request(route, *args, **kwargs)
+
+        self._adapter.request = wait_and_request
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.go.set()
+        del self._adapter.request
+
+
 async def show_to_everybody(w: Any, *commands: str) -> None:
     """Let every member of the world's server see commands, as its owner can.
 

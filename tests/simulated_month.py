@@ -40,6 +40,7 @@ class Month:
     now: datetime
     seed: int = 0
     restricted: frozenset[int] = frozenset()  # channels with an age limit
+    before: int = 0  # drawings that are in the database already, each with five photos
 
 
 async def live_through(store: Store, month: Month, found: Sequence[Found]) -> None:
@@ -57,11 +58,12 @@ def _drawn(
 ) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     drawings: list[dict[str, object]] = []
     results: list[dict[str, object]] = []
-    ids = count(1)
-    for drawing_id in range(1, month.drawings + 1):
+    ids = count(5 * month.before + 1)
+    for number in range(1, month.drawings + 1):
+        drawing_id = month.before + number
         one = chance.choice(found)
         channel = chance.choice(month.channels)
-        age = timedelta(days=DAYS * (1 - drawing_id / (month.drawings + 1)))
+        age = timedelta(days=DAYS * (1 - number / (month.drawings + 1)))
         drawings.append(
             {
                 "id": drawing_id,
@@ -78,7 +80,7 @@ def _drawn(
                 "age_restricted": channel in month.restricted,
             }
         )
-        encoder = "old@00000000" if drawing_id < month.drawings / 2 else "new@11111111"
+        encoder = "old@00000000" if number < month.drawings / 2 else "new@11111111"
         results += [
             {
                 "id": next(ids),
@@ -110,7 +112,7 @@ def _votes(
     while len(cast) < month.votes:
         for place in chance.choices(range(len(results)), popular, k=month.votes - len(cast)):
             result = results[place]
-            posted = drawings[int(str(result["drawing_id"])) - 1]["created_at"]
+            posted = drawings[int(str(result["drawing_id"])) - month.before - 1]["created_at"]
             assert isinstance(posted, datetime)
             kind = VoteKind.GOOD if chance.random() < quality[place] else VoteKind.MISS
             if chance.random() < 0.2:

@@ -1,6 +1,7 @@
 """Votes on a result card: one tap a vote, counts on the buttons.
 
-Votes come in bursts, so a card is edited once for all that came while it was edited before.
+Votes come in bursts, so a card is edited once for all that came while it was edited before. A vote
+stands whatever becomes of the edit; who cannot see it on the card is told.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from weakref import WeakValueDictionary
 
+import aiohttp
 import discord
 import structlog
 from discord.ext import commands
@@ -30,14 +32,23 @@ _WORDS = {
     votes.VoteOutcome.WITHDRAWN: "taken back.",
 }
 _GONE = "This result is gone, so it cannot be voted on any more."
+# Discord says no, or cannot be asked.
+_NOT_SHOWN = (discord.HTTPException, aiohttp.ClientError, OSError)
+_ATTEMPTS = 2  # at showing the same votes; Discord may want no edits of this card for a while
 
 
 class _Turn:
-    """Who shows the counts of one card now, and how many wait to."""
+    """Who may edit one card now, and which of those who ask for it need not any more.
+
+    Everybody who wants the card to show their vote has a number, in the order of coming.
+    """
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
-        self.waiting = 0
+        self.asked = 0
+        self.shown = 0  # the card shows the votes up to this number,
+        self.given_up = 0  # or could not be made to
+        self.failures = 0
 
 
 class Voting(commands.Cog):
@@ -60,15 +71,15 @@ class Voting(commands.Cog):
         await interaction.response.defer()  # acknowledged, however long the database takes
         outcome = await self._cast(interaction.guild_id, result_id, interaction.user.id, kind)
         message = interaction.message
-        if message is None:
+        if message is None or await self._show_counts(
+            message, result_id, interaction.edit_original_response
+        ):
             return
+        emoji, name = FACES[kind]
         try:
-            await self._show_counts(message, result_id, interaction.edit_original_response)
-        except discord.HTTPException as error:
-            # The vote stands. Old messages may be edited only so often; the person is told.
-            log.warning("counts not shown", result=result_id, status=error.status)
-            emoji, name = FACES[kind]
             await interaction.followup.send(f"{emoji} {name}: {_WORDS[outcome]}", ephemeral=True)
+        except _NOT_SHOWN as error:
+            log.warning("vote not confirmed", result=result_id, **_why(error))
 
     async def vote_from_page(
         self, guild_id: int | None, result_id: int, user_id: int, kind: VoteKind
@@ -84,9 +95,10 @@ class Voting(commands.Cog):
             channel = self.bot.get_partial_messageable(channel_id)
             try:
                 message = await channel.fetch_message(message_id)
+            except _NOT_SHOWN as error:
+                log.warning("counts not shown", result=result_id, **_why(error))
+            else:
                 await self._show_counts(message, result_id, message.edit)
-            except discord.HTTPException as error:
-                log.warning("counts not shown", result=result_id, status=error.status)
         return outcome, card
 
     async def _cast(
@@ -104,22 +116,42 @@ class Voting(commands.Cog):
 
     async def _show_counts(
         self, message: discord.Message, result_id: int, edit: Callable[..., Awaitable[object]]
-    ) -> None:
-        # Counts are read and shown under one lock: the newest counts are shown last.
+    ) -> bool:
+        """Make a card show the votes that are stored by now; say whether it does."""
         turn = self._turns.setdefault(message.id, _Turn())
-        turn.waiting += 1
-        async with turn.lock:
-            turn.waiting -= 1
-            if turn.waiting:
-                return  # whoever comes last shows them all
-            async with self.bot.store.read() as session:
-                card = await drawings.card_for_result(session, result_id)
-            if card is None:
-                return
-            attached = {attachment.filename for attachment in message.attachments}
-            shown = frozenset(r.rank for r in card.results if photo_file(r.rank) in attached)
-            again = ResultCard(card, with_photos=shown, confidence=confidence_on(message))
-            await edit(view=again)
+        turn.asked += 1
+        number = turn.asked
+        async with turn.lock:  # counts are read and shown under it: the newest are shown last
+            if number <= turn.shown:
+                return True
+            if number <= turn.given_up:
+                return False
+            asked = turn.asked
+            try:
+                await self._edit(message, result_id, edit)
+            except _NOT_SHOWN as error:
+                log.warning("counts not shown", result=result_id, **_why(error))
+                turn.failures += 1
+                if turn.failures == _ATTEMPTS:  # the next in line has tried, too
+                    turn.given_up, turn.failures = asked, 0
+                return False
+            turn.shown, turn.failures = asked, 0
+            return True
+
+    async def _edit(
+        self, message: discord.Message, result_id: int, edit: Callable[..., Awaitable[object]]
+    ) -> None:
+        async with self.bot.store.read() as session:
+            card = await drawings.card_for_result(session, result_id)
+        if card is None:
+            return
+        attached = {attachment.filename for attachment in message.attachments}
+        shown = frozenset(r.rank for r in card.results if photo_file(r.rank) in attached)
+        await edit(view=ResultCard(card, with_photos=shown, confidence=confidence_on(message)))
+
+
+def _why(error: Exception) -> dict[str, object]:
+    return {"reason": type(error).__name__, "code": getattr(error, "code", None)}
 
 
 async def setup(bot: MagicPencil) -> None:

@@ -100,6 +100,8 @@ def upgrade() -> None:
     op.add_column("drawings", sa.Column("age_restricted", sa.Boolean(), nullable=True))
     for columns in (["message_id"], ["card_message_id"], ["guild_id", "created_at"]):
         op.create_index(op.f(f"ix_drawings_{'_'.join(columns)}"), "drawings", columns)
+    columns = ["result_id", "user_id", "kind"]
+    op.create_index(op.f("ix_votes_result_id_user_id_kind"), "votes", columns)
     op.add_column("server_settings", sa.Column("hall_of_fame_votes", sa.Integer()))
     op.add_column("server_settings", sa.Column("reports_channel_id", sa.BigInteger()))
     with op.batch_alter_table("added_photos") as table:
@@ -113,6 +115,7 @@ def downgrade() -> None:
         table.alter_column("added_by", existing_type=sa.BigInteger(), nullable=False)
     for column in ("reports_channel_id", "hall_of_fame_votes"):
         op.drop_column("server_settings", column)
+    op.drop_index(op.f("ix_votes_result_id_user_id_kind"), "votes")
     for columns in (["message_id"], ["card_message_id"], ["guild_id", "created_at"]):
         op.drop_index(op.f(f"ix_drawings_{'_'.join(columns)}"), "drawings")
     for column in ("age_restricted", "message_id"):

@@ -24,8 +24,7 @@ def month() -> Month:
 @pytest.fixture
 async def recount(store: Store, tmp_path: Path, month: Month) -> Recount:
     await live_through(store, month, NAMES)
-    other = some_month(guild_id=78, seed=1)
-    assert other.guild_id != month.guild_id
+    await live_through(store, some_month(guild_id=78, seed=1, before=month.drawings), NAMES)
     return Recount(tmp_path / "store.db", month.guild_id)
 
 
@@ -72,9 +71,8 @@ async def test_the_most_contested_have_the_largest_smaller_side(store, recount, 
     async with store.read() as session:
         shown = Shown((1, 2, 3), age_restricted=True)
         contested = await standings.contested(session, month.guild_id, shown, 5)
-    sides = {r: (c["good"], c["miss"]) for r, c in recount.counts(own=False).items()}
-    order = sorted(sides, key=lambda r: (-min(sides[r]), abs(sides[r][0] - sides[r][1]), r))
-    assert contested == order[:5]
+    assert contested == recount.contested({1, 2, 3}, restricted=True)[:5]
+    assert len(contested) == 5
 
 
 async def test_failures_are_those_that_a_recount_calls_so(store, recount, month):
@@ -90,29 +88,18 @@ async def test_failures_are_those_that_a_recount_calls_so(store, recount, month)
 async def test_statistics_equal_a_recount(store, recount, month):
     async with store.read() as session:
         found = await statistics.of_server(session, month.guild_id, month.now.date())
-    by_day = Counter((at[:10], kind) for *_, kind, at in recount.votes)
+    by_day = recount.by_day()
     for kind in VoteKind:
         expected = [by_day[day.isoformat(), kind.value] for day in found.days]
         assert list(found.votes[kind]) == expected
     assert found.all_votes == len(recount.votes)
     assert found.drawings == len(recount.drawings)
-    hits: dict[str, dict[int, bool]] = {}
-    for result, count in recount.counts(own=True).items():
-        _, drawing, _, encoder, _ = recount.results[result]
-        if count["good"] + count["miss"]:
-            of = hits.setdefault(encoder, {})
-            of[drawing] = of.get(drawing, False) or count["good"] > count["miss"]
-    assert {one.name: (one.share, one.judged) for one in found.encoders} == {
-        encoder: (sum(of.values()) / len(of), len(of)) for encoder, of in hits.items()
-    }
-    titles = Counter()
-    misses = Counter()
-    for result, count in recount.counts(own=True).items():
-        title = recount.results[result][2].rsplit(" ", 1)[0]
-        titles[title] += count["good"] + count["miss"]
-        misses[title] += count["miss"]
-    assert {one.name: one.judged for one in found.hardest}.items() <= titles.items()
-    assert all(one.share == misses[one.name] / titles[one.name] for one in found.hardest)
+    assert [(one.name, one.share, one.judged) for one in found.encoders] == [
+        (encoder, hits / judged, judged) for encoder, hits, judged in recount.encoders()
+    ]
+    assert [(one.name, one.share, one.judged) for one in found.hardest] == [
+        (title, misses / judged, judged) for title, misses, judged in recount.hardest()
+    ]
 
 
 @pytest.mark.parametrize(
