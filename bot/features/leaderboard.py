@@ -20,8 +20,8 @@ _PLACES = 10
 _CONTESTED = 3
 _MEDALS = ("🥇", "🥈", "🥉")
 _NAMES_HINT = (
-    "-# Only those are named who agreed to it: `/privacy opt-in`. Your own drawings' votes by "
-    "yourself do not count."
+    "-# Only those are named who agreed to it: `/privacy opt-in`. Votes on one's own drawings "
+    "count nowhere here."
 )
 
 
