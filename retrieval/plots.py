@@ -98,7 +98,10 @@ def _votes(figure: Figure, statistics: Statistics) -> None:
     few = sorted({0, (len(days) - 1) // 2, len(days) - 1})
     # The year is more than a phone has room for three times.
     axes.set_xticks(few, [_plain(days[place])[-5:] for place in few])
-    axes.get_xticklabels()[-1].set_horizontalalignment("right" if len(few) > 1 else "center")
+    if len(few) > 1:
+        axes.get_xticklabels()[0].set_horizontalalignment("left")
+        axes.get_xticklabels()[-1].set_horizontalalignment("right")
+    axes.tick_params(axis="x", pad=14)  # away from the 0 beside them
     axes.set_xlim(-0.8, max(len(days), 7) - 0.2)
     axes.set_ylim(0, max(base))
     axes.locator_params(axis="y", integer=True, nbins=3)

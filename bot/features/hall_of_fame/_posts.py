@@ -52,13 +52,13 @@ class HallPosts:
 
     async def _look_soon(self) -> None:
         await asyncio.sleep(_PAUSE)
-        while self._touched:
+        await self.take_down()
+        while self._touched:  # also what is touched meanwhile
             result_id = self._touched.pop()
             try:
                 await self.look(result_id)
             except (discord.HTTPException, RetrievalError) as error:
                 log.warning("hall of fame not kept", result=result_id, reason=str(error))
-        await self.take_down()
 
     async def look(self, result_id: int) -> None:
         """Post a result, edit its post, or leave it."""
