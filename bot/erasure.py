@@ -23,6 +23,7 @@ from retrieval.serving.messages import ChangePhotos
 
 log = structlog.get_logger(__name__)
 
+_AT_ONCE = 20  # drawings
 _YOUNG = 86_400.0  # seconds in which a drawing's row may still come
 
 
@@ -40,12 +41,12 @@ async def person_left(bot: MagicPencil, user_id: int) -> erasing.PersonalData:
     """Erase all that is kept of a person, in every server; returns what it was."""
     async with bot.store.read() as session:
         data = await erasing.of_person(session, user_id)
-    await erase(bot, data.photos)
-    await drawings_gone(bot, data.drawings)
-    async with bot.store.write() as session:
+    async with bot.store.write() as session:  # at once; messages in Discord take their time
         voted = await erasing.forget_person(session, user_id)
     for result_id in voted:
         bot.hall.touch(result_id)
+    await drawings_gone(bot, data.drawings)
+    await erase(bot, data.photos)
     await bot.store.wipe()
     log.info("a person's data erased", drawings=len(data.drawings), votes=len(data.votes))
     return data
@@ -53,15 +54,19 @@ async def person_left(bot: MagicPencil, user_id: int) -> erasing.PersonalData:
 
 async def drawings_gone(bot: MagicPencil, drawings: Sequence[Drawing]) -> None:
     """Erase drawings for good: their cards and posts in Discord, their rows and their files."""
-    if not drawings:
-        return
+    for start in range(0, len(drawings), _AT_ONCE):
+        await _some_gone(bot, drawings[start : start + _AT_ONCE])
+    if drawings:
+        log.info("drawings erased", drawings=len(drawings))
+
+
+async def _some_gone(bot: MagicPencil, drawings: Sequence[Drawing]) -> None:
     ids = [drawing.id for drawing in drawings]
     async with bot.store.read() as session:
         posts = await hall_posts.of_drawings(session, ids)
     messages = [(drawing.card_channel_id, drawing.card_message_id) for drawing in drawings]
-    for channel_id, message_id in [*messages, *((p.channel_id, p.message_id) for p in posts)]:
-        if channel_id is not None and message_id is not None:
-            await _delete_message(bot, channel_id, message_id)
+    messages += [(post.channel_id, post.message_id) for post in posts]
+    await asyncio.gather(*(_delete_message(bot, *message) for message in messages))
     async with bot.store.write() as session:
         await hall_posts.forget(session, [post.id for post in posts])
         await erasing.delete_drawings(session, ids)
@@ -69,7 +74,6 @@ async def drawings_gone(bot: MagicPencil, drawings: Sequence[Drawing]) -> None:
         unused = await erasing.unused(session, {drawing.sha256 for drawing in drawings})
         for sha256 in unused:
             await asyncio.to_thread(bot.drawing_files.delete, sha256)
-    log.info("drawings erased", drawings=len(ids))
 
 
 async def expire(bot: MagicPencil, days: int) -> int:
@@ -95,7 +99,9 @@ async def sweep(bot: MagicPencil) -> int:
     return len(unused)
 
 
-async def _delete_message(bot: MagicPencil, channel_id: int, message_id: int) -> None:
+async def _delete_message(bot: MagicPencil, channel_id: int | None, message_id: int | None) -> None:
+    if channel_id is None or message_id is None:
+        return
     channel = bot.get_partial_messageable(channel_id)
     try:
         await channel.get_partial_message(message_id).delete()
