@@ -233,6 +233,25 @@ def _whiteboard(image: Image.Image, strength: int, chance: np.random.Generator) 
     return _jpeg(scenes.whiteboard(image, strength, chance), 85)
 
 
+def _coloured_paper(image: Image.Image, strength: int, chance: np.random.Generator) -> bytes:
+    """A pastel sheet; a sticky note on a table; wrapping paper."""
+    return _jpeg(scenes.coloured_paper(image, strength, chance), 85)
+
+
+def _blackboard(image: Image.Image, strength: int, chance: np.random.Generator) -> bytes:
+    """Chalk on a board."""
+    return _jpeg(scenes.blackboard(image, strength, chance), 85)
+
+
+def _chequered(image: Image.Image, strength: int, _: np.random.Generator) -> bytes:
+    """A screenshot of a transparent drawing: squares of white and grey in place of paper."""
+    ink = scenes.scaled(scenes.ink(image), 800)
+    y, x = np.mgrid[0:800, 0:800] // (32, 20, 12)[strength - 1]
+    squares = np.where((x + y)[..., None] % 2, 255, (238, 204, 225)[strength - 1])
+    drawn = scenes.draw(ink, squares * np.ones(3, np.float32), (0, 0, 0))
+    return _png(scenes.picture(drawn)) if strength < 3 else _jpeg(drawn, 85)
+
+
 def _blurred(image: Image.Image, strength: int, _: np.random.Generator) -> bytes:
     """Out of focus, by 1, 1.8 or 2.6 % of what is drawn."""
     spread = (0.01, 0.018, 0.026)[strength - 1] * scenes.extent(image)
@@ -254,6 +273,8 @@ KINDS: Final[dict[str, Kind]] = {
     "paper photo": _paper_photo,
     "page photo": _page_photo,
     "whiteboard": _whiteboard,
+    "coloured paper": _coloured_paper,
+    "blackboard": _blackboard,
     "ruled paper": _ruled,
     "graph paper": _graph,
     "grey pencil": _grey_pencil,
@@ -265,6 +286,7 @@ KINDS: Final[dict[str, Kind]] = {
     "thin": _thin,
     "coloured": _coloured,
     "coloured in": _coloured_in,
+    "chequered": _chequered,
     "caption": _caption,
     "app screenshot": _app,
     "cropped": _cropped,

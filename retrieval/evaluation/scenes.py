@@ -154,6 +154,40 @@ def sheet_on_table(image: Image.Image, strength: int, chance: np.random.Generato
     return np.asarray(cv2.GaussianBlur(scene.astype(np.float32), (0, 0), 0.8))
 
 
+def coloured_paper(image: Image.Image, strength: int, chance: np.random.Generator) -> Pixels:
+    """Return a photo of a pastel sheet, of a note on a table, of wrapping paper with its fibres."""
+    if strength == 2:
+        side = 1000
+        notes = ((250, 226, 95), (255, 160, 190), (165, 225, 140), (140, 205, 240))
+        note = np.zeros((side, side, 1), np.float32)
+        top, left = chance.integers(90, 260, 2)
+        note[top : top + 660, left : left + 640] = 1
+        cover = np.zeros((side, side), np.float32)
+        cover[top + 60 : top + 600, left + 50 : left + 590] = scaled(ink(image), 540)
+        table = wood(chance, side, side)
+        sheet = np.asarray(notes[int(chance.integers(4))], np.float32) * note + table * (1 - note)
+        scene = turned(draw(cover, sheet, chance.uniform(10, 60, 3)), chance.uniform(-14, 14))
+        return lit(chance, scene, 0.3) + chance.normal(0, 3, scene.shape)
+    pastel = chance.permutation(np.array((250.0, chance.uniform(190, 245), 165.0)))
+    tone = pastel if strength == 1 else chance.uniform((165, 130, 90), (205, 170, 130))
+    page: Pixels = np.broadcast_to(np.asarray(tone, np.float32), (800, 800, 3))
+    if strength == 3:
+        fibres = 5 * clouds(chance, (800, 800), 2.5) + 4 * clouds(chance, (800, 800), 140)
+        page = page + fibres[..., None]
+    return lit(chance, draw(scaled(ink(image), 800), page, chance.uniform(10, 60, 3)), 0.25)
+
+
+def blackboard(image: Image.Image, strength: int, chance: np.random.Generator) -> Pixels:
+    """Return a photo of chalk on a board, ever dustier and more worn."""
+    side = 800
+    tone = ((40, 66, 54), (30, 32, 34), (50, 72, 62))[int(chance.integers(3))]
+    dust = 2 * strength * clouds(chance, (side, side), 70)[..., None]
+    board = np.asarray(tone, np.float32) + dust + chance.normal(0, strength, board.shape)
+    lines = cv2.dilate(scaled(ink(image), side), np.ones((3, 3), np.uint8))
+    worn = np.clip(1.0 - 0.15 * strength + 0.3 * clouds(chance, (side, side), 2.5), 0.1, 1)
+    return lit(chance, draw(lines * worn, board, (236, 236, 228)), 0.1 * strength)
+
+
 def whiteboard(image: Image.Image, strength: int, chance: np.random.Generator) -> Pixels:
     """Return a photo of a board with marker on it, glare, smudges and, at last, its frame."""
     pen = ((25, 40, 140), (20, 20, 20), (170, 30, 40), (20, 110, 60))[int(chance.integers(4))]

@@ -27,6 +27,7 @@ Floats = npt.NDArray[np.floating]
 MODEL: Final = Path(__file__).with_name("judgement.json")
 _REASONS: Final[tuple[Reason, ...]] = ("photo", "text", "noise")
 CLASSES: Final = ("drawing", *_REASONS)
+_DARKEST: Final = 16.0  # grey levels of paper below which its hue means nothing
 
 _SENTENCES: Final[dict[Reason, str]] = {
     "blank": "I see nothing drawn here.",
@@ -100,14 +101,15 @@ def statistics(marks: Marks) -> Floats:
 
 def _of_page(marks: Marks, strokes: npt.NDArray[np.uint8]) -> list[float]:
     """Measure what lies between the strokes: bare paper is smooth, of one hue and one tone."""
-    pixels = marks.pixels
     far = cv2.dilate(strokes, np.ones((9, 9), np.uint8)) == 0
-    few = far.mean() < 0.02
+    seen = far if far.mean() >= 0.02 else np.ones_like(far)
+    pixels = marks.pixels
     grey = paper.luma(pixels)
     relief = np.abs(cv2.Laplacian(cv2.blur(grey, (3, 3)), cv2.CV_32F))
-    highest, lowest = paper.strongest(pixels), -paper.strongest(-pixels)
-    chroma = highest - lowest
-    seen = far if not few else np.ones_like(far)
+    # Whatever hue most of it has: a yellow note is paper, too.
+    tint = np.maximum(np.median(pixels[seen][::4], axis=0), _DARKEST)
+    balanced = pixels * (paper.luma(tint) / tint)
+    chroma = paper.strongest(balanced) + paper.strongest(-balanced)
     tones = np.histogram(grey[::2, ::2], bins=32, range=(0, 256))[0] / grey[::2, ::2].size
     entropy = -float((tones * np.log(tones + 1e-9)).sum())
     most = np.sort(tones)[::-1]

@@ -17,6 +17,9 @@ WORK_SIDE: Final = 640  # pixels; detection gains nothing from more
 
 _COARSE: Final = 160  # pixels that uneven paper is judged by
 _REACH: Final = 45  # of these pixels: wider than a stroke, narrower than a shadow
+_CHECKS: Final = 0.2  # share of the picture that the rarer of a chequered ground's tones has
+_CHECKS_APART: Final = 80.0  # grey levels between the two, at most
+_CHECKS_HUE: Final = 16.0  # both are grey
 _DARKEST: Final = 24.0  # grey levels of paper below which a share of its light means nothing
 
 Floats = npt.NDArray[np.floating]
@@ -43,9 +46,34 @@ def visible(image: Image.Image) -> Floats:
     image.thumbnail((WORK_SIDE, WORK_SIDE), Image.Resampling.BOX)
     pixels = np.asarray(image, dtype=np.float32)
     if not alpha:
-        return pixels
+        return without_checks(pixels)
     cover = pixels[..., 3:] / 255
     return np.asarray(pixels[..., :3] * cover + seen_on * (1 - cover), dtype=np.float32)
+
+
+def without_checks(pixels: Floats) -> Floats:
+    """Make one tone of a chequered background, which stands for transparency in many programs.
+
+    Two light or two dark greys that fill most of the picture in small squares, none of which
+    touches its like by more than a corner.
+    """
+    grey = luma(pixels)
+    tones: Floats = np.histogram(grey, bins=64, range=(0, 256))[0].astype(np.float32)
+    tones = (tones + np.pad(tones, 1)[2:] + np.pad(tones, 1)[:-2]) / grey.size
+    first = int(tones.argmax())
+    tones[max(0, first - 2) : first + 3] = 0
+    second = int(tones.argmax())
+    low, high = sorted(4.0 * place + 2 for place in (first, second))
+    if tones[second] < _CHECKS or high - low > _CHECKS_APART:
+        return pixels
+    ground = (grey > low - 8) & (grey < high + 8)
+    ground &= strongest(pixels) + strongest(-pixels) < _CHECKS_HUE
+    middle, soft = (low + high) / 2, (high - low) / 4  # between squares the tones run together
+    for squares in (ground & (grey > middle + soft), ground & (grey < middle - soft)):
+        pieces = cv2.connectedComponentsWithStats(squares.astype(np.uint8), connectivity=4)[2]
+        if len(pieces) < 2 or pieces[1:, cv2.CC_STAT_AREA].max() > 0.02 * grey.size:
+            return pixels
+    return np.asarray(np.where(ground[..., None], np.float32(high), pixels))
 
 
 def luma(pixels: Floats) -> Floats:
@@ -110,16 +138,18 @@ def ink_in_photo(pixels: Floats) -> Floats:
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     reach = min(_REACH, (min(size) - 1) // 2 * 2 + 1)
     paper = cv2.resize(cv2.medianBlur(small, reach), (width, height)).astype(np.float32)
-    inks = []
+    inks, depths = [], []
     for sign in (1.0, -1.0):
         off = sign * (paper - pixels)
         room = np.maximum(luma(paper if sign > 0 else 255 - paper), _DARKEST)
         amount = np.maximum(luma(off), strongest(off) / 2)
+        amount[[0, 1, -2, -1]] = amount[:, [0, 1, -2, -1]] = 0  # half-seen pixels
+        depths.append(float(np.percentile(amount[::2, ::2], 98.5)))
         inks.append(np.asarray((amount * 255 / room).clip(0, 255), np.float32))
-        inks[-1][[0, 1, -2, -1]] = inks[-1][:, [0, 1, -2, -1]] = 0  # half-seen pixels
     dark, light = inks
-    chalk = np.percentile(light[::2, ::2], 98.5) > 2 * np.percentile(dark[::2, ::2], 98.5)
-    return light if chalk and float(luma(paper).mean()) < 140 else dark
+    # As light, not as a share of it: of a dark board every cloud takes a large share away.
+    chalk = depths[1] > 2 * depths[0] and float(luma(paper).mean()) < 140
+    return light if chalk else dark
 
 
 def blurred(ink: Floats) -> Floats:
