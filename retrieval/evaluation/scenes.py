@@ -182,7 +182,7 @@ def blackboard(image: Image.Image, strength: int, chance: np.random.Generator) -
     side = 800
     tone = ((40, 66, 54), (30, 32, 34), (50, 72, 62))[int(chance.integers(3))]
     dust = 2 * strength * clouds(chance, (side, side), 70)[..., None]
-    board = np.asarray(tone, np.float32) + dust + chance.normal(0, strength, board.shape)
+    board = np.asarray(tone, np.float32) + dust + chance.normal(0, strength, (side, side, 3))
     lines = cv2.dilate(scaled(ink(image), side), np.ones((3, 3), np.uint8))
     worn = np.clip(1.0 - 0.15 * strength + 0.3 * clouds(chance, (side, side), 2.5), 0.1, 1)
     return lit(chance, draw(lines * worn, board, (236, 236, 228)), 0.1 * strength)
