@@ -84,8 +84,14 @@ async def _touch(page: Page, name: str, most: int | None = None) -> None:
         await send("touchEnd")
 
 
+_PAINTED = (
+    "document.querySelector('#ink').getContext('2d').getImageData(0, 0, 1, 1).data[3] === 255"
+)
+
+
 async def _ink(page: Page) -> float:
-    """Return the share of the paper that is dark."""
+    """Return the share of the paper that is dark, once there is paper."""
+    await _until(page, _PAINTED)
     return await page.evaluate(
         """() => { const c = document.querySelector('#ink');
         const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
