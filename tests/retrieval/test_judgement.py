@@ -33,9 +33,9 @@ def test_no_clean_drawing_of_ours_is_refused() -> None:
 
 @pytest.mark.parametrize("kind", impostors.KINDS)
 def test_what_is_made_up_is_told_from_drawings(kind: str) -> None:
-    found = [verdict(impostors.make(kind, seed)) for seed in range(7000, 7024)]
-    assert found.count("drawing") <= 1, found
-    assert found.count(kind) >= 12, found
+    found = [verdict(impostors.make(kind, seed)) for seed in range(7000, 7060)]
+    assert found.count("drawing") <= 0.05 * len(found), found
+    assert found.count(kind) >= 0.5 * len(found), found
 
 
 def test_photos_are_refused() -> None:
