@@ -57,7 +57,7 @@ def evaluate(
         Path | None,
         typer.Option(
             help="A folder for categories.csv and best-and-worst.png; with --failures for "
-            "fixed.png and broken.png."
+            "fixed.png and broken.png; with --corruptions for corruptions.png."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Decides what the bootstrap draws.")] = 0,
@@ -104,6 +104,10 @@ def evaluate(
             encoder = _load(Home(home), checkpoint, device)
         if corruptions:
             measure_robustness(encoder, collection, most, as_json)
+            if out is not None:
+                from retrieval.evaluation import robustness
+
+                robustness.picture(collection.drawings[0]).save(out / "corruptions.png")
             return
         with progress_bars() as show:
             measured = evaluation.measure(encoder, collection, show, by_similarity=by_similarity)

@@ -123,8 +123,9 @@ def _row(
     )
 
 
-def picture(drawing: Image.Image) -> Image.Image:
+def picture(of: Picture) -> Image.Image:
     """Draw every kind, at its three strengths, beside the canonical sketch made of it."""
+    drawing = images.flatten(images.decode(of.path.read_bytes()))
     side, names = 120, list(corruptions.KINDS)
     half = (len(names) + 1) // 2
     sheet = Image.new("RGB", (2 * 6 * side + 20, half * side), "#8899aa")
