@@ -11,10 +11,13 @@ from typing import Any
 from unittest.mock import patch
 
 import aiohttp
+from sqlalchemy import select
+from sqlalchemy.orm import undefer
 
 from bot import web
 from bot.links import address
 from bot.settings import Settings
+from bot.store.models import Drawing
 from tests import drawings
 from tests.conftest import World, open_world
 
@@ -102,3 +105,18 @@ class Browser:
     def use(self, link_token: str) -> None:
         """Go on with another link, in the same browser."""
         self._headers["X-Draw-Link"] = link_token
+
+
+async def stored(w) -> list[Drawing]:
+    """Return the drawings that are kept, with their strokes."""
+    async with w.services.store.read() as session:
+        query = select(Drawing).options(undefer(Drawing.strokes))
+        return list(await session.scalars(query))
+
+
+async def refused(browser: Browser, what: str, json=None) -> str:
+    """Ask for what must be refused; returns what is said."""
+    status, answer = await browser.ask(what, json)
+    assert status == 403
+    assert answer["code"] in ("link", "used")
+    return answer["sentence"]
