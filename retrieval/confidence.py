@@ -53,8 +53,9 @@ def standardised(
 def figures(query: Floats, pool: Floats, compared: slice) -> npt.NDArray[np.float64]:
     """Return the figures (8,) of a search.
 
-    `query` (dim,) is the drawing's embedding, `pool` (n, dim) are the nearest photos', nearest
-    first; `compared` is the part by which photos are compared with one another.
+    `query` (dim + 1,) is the drawing's embedding and `pool` (n, dim + 1) are the best photos', best
+    first, extended as :mod:`retrieval.hubness` says; `compared` is the part by which photos are
+    compared with one another.
     """
     pool = pool[: ranking.POOL]
     scores = pool @ query

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 from filelock import FileLock
 
-from retrieval import confidence, embeddings, index, library, steps
+from retrieval import confidence, embeddings, hubness, index, library, steps
 from retrieval.disk import flush, write_whole
 from retrieval.encoder import SHIPPED_DIGEST, Encoder, EncoderError, load_encoder, shipped
 from retrieval.home import Home
@@ -98,7 +98,7 @@ def load_choice(home: Home, choice: Choice | None, device: str = "auto") -> Enco
 
 
 def keep(home: Home, encoder: Encoder, checkpoint: Path | None) -> Choice:
-    """Copy a checkpoint, and its calibration, to where they are kept; without a path, the shipped.
+    """Copy a checkpoint and what lies beside it to where they are kept; no path is the shipped.
 
     Raises EncoderError if the file is not any more what was loaded.
     """
@@ -115,10 +115,11 @@ def keep(home: Home, encoder: Encoder, checkpoint: Path | None) -> Choice:
         part.replace(target)
         flush(target.parent)
     steps.reach("checkpoint kept")
-    calibration = confidence.beside(source)
-    if confidence.load(calibration, choice.digest):
-        write_whole(confidence.beside(target), calibration.read_bytes())
-    steps.reach("calibration kept")
+    if confidence.load(confidence.beside(source), choice.digest):
+        write_whole(confidence.beside(target), confidence.beside(source).read_bytes())
+    if encoder.hubness.encoder == choice.digest:
+        write_whole(hubness.beside(target), hubness.beside(source).read_bytes())
+    steps.reach("what lies beside it kept")
     return choice
 
 
@@ -206,10 +207,16 @@ def forget(home: Home, choice: Choice) -> None:
     )
     _remove(home, {choice.digest})
     embeddings.remove_cache(home.embeddings, choice.digest, choice.preprocessing)
-    for file in (home.encoders / choice.file, confidence.beside(home.encoders / choice.file)):
+    for file in _files(home, choice):
         file.unlink(missing_ok=True)
     steps.reach("encoder removed")  # last of all the record, so that it can be asked for again
     write_whole(home.chosen_encoder, msgspec.json.format(msgspec.json.encode(left)))
+
+
+def _files(home: Home, choice: Choice) -> tuple[Path, ...]:
+    """Return where a kept encoder's checkpoint lies, and what belongs to it."""
+    checkpoint = home.encoders / choice.file
+    return checkpoint, confidence.beside(checkpoint), hubness.beside(checkpoint)
 
 
 def clear(home: Home) -> int:
@@ -219,8 +226,7 @@ def clear(home: Home) -> int:
     """
     known = read(home).history or (_shipped(),)
     needed = {embeddings.cache_file(home.embeddings, c.digest, c.preprocessing) for c in known}
-    needed |= {home.encoders / c.file for c in known}
-    needed |= {confidence.beside(home.encoders / c.file) for c in known}
+    needed |= {file for c in known for file in _files(home, c)}
     strange = {
         told.encoder
         for name in library.names(home)

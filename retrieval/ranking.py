@@ -22,7 +22,7 @@ Key = TypeVar("Key", bound=Hashable)
 VARIED: Final = 5  # photos that are chosen to differ: as many as a card shows
 POOL: Final = 30  # photos that these are chosen from
 DIVERSITY: Final = 0.12  # how much being like a photo above counts against being like the drawing
-EXPANSION: Final = 2.0  # how much being like the first photos counts for it
+EXPANSION: Final = 1.0  # how much being like the first photos counts for it
 EVERYTHING: Final = slice(None)
 _EXPANDED_BY: Final = 5  # photos
 _TEMPERATURE: Final = 0.1  # of their shares

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from retrieval import confidence
+from retrieval import confidence, hubness
 from retrieval.encoder import agreement, checkpoint, preprocessing
 from retrieval.encoder.checkpoint import EncoderError, Metadata
 from retrieval.encoder.network import SketchPhotoNetwork, fold_batch_norm
@@ -55,8 +55,10 @@ class Encoder:
         self.compared = spec.compared
         self.sketch_size = max(trunk.size for trunk in spec.sketch)
         self.photo_size = max(trunk.size for trunk in spec.photo)
-        # What tells how sure its searches are lies beside its weights; see retrieval.confidence.
+        # Beside its weights lies what tells how sure its searches are (retrieval.confidence), and
+        # how like drawings in general photos are (retrieval.hubness).
         self.calibration = confidence.beside(path)
+        self.hubness = _hubness(path, digest, spec.dim)
         self.preprocessing = preprocessing.version(self.sketch_size, self.photo_size)
         self.device = device
 
@@ -113,6 +115,13 @@ class Encoder:
         with torch.inference_mode():
             rows = embed(self.network_input(batch))
             return np.ascontiguousarray(rows.float().cpu().numpy())
+
+
+def _hubness(checkpoint: Path, digest: str, dim: int) -> hubness.Hubness:
+    try:
+        return hubness.load(hubness.beside(checkpoint), digest, dim)
+    except OSError as error:
+        raise EncoderError(f"Of the encoder {checkpoint.name}: {error}") from error
 
 
 def shipped() -> Path:

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from retrieval import ranking
+from retrieval import hubness, ranking
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder
 from retrieval.evaluation.acceptance import JudgedCase
@@ -26,7 +26,7 @@ ALIKE: Final = 0.65
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Photos that are searched together: embeddings (n, dim), and the ids' rows in them."""
+    """Photos searched together: extended embeddings (n, dim + 1), and the ids' rows in them."""
 
     ids: list[str]
     vectors: FloatArray
@@ -67,6 +67,7 @@ class Side:
             seen.update(ids)
             parts.append(stock.vectors if len(new) == len(stock.ids) else stock.vectors[new])
         vectors = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        vectors = self.encoder.hubness.extended_photos(vectors)
         return Gallery(ids, vectors, {photo_id: row for row, photo_id in enumerate(ids)})
 
     def shown(self, number: int, names: tuple[str, ...], k: int) -> Shown:
@@ -78,7 +79,7 @@ class Side:
             near = gallery.vectors[rows[: ranking.POOL]]
             return ranking.Neighbours([gallery.ids[row] for row in rows], near)
 
-        query = self.vectors[number]
+        query = hubness.extended_queries(self.vectors[number][None])[0]
         scores = gallery.vectors @ query
         scaled = (scores - scores.mean()) / max(float(scores.std()), 1e-9)
         return Shown(ranking.order(query, nearest, k, self.encoder.compared), scaled)

@@ -17,13 +17,22 @@ import numpy as np
 import numpy.typing as npt
 from rich.table import Table
 
-from retrieval import confidence, drawings, images, photos, ranking, readahead, sketches
+from retrieval import (
+    confidence,
+    drawings,
+    hubness,
+    images,
+    photos,
+    ranking,
+    readahead,
+    sketches,
+)
 from retrieval.encoder import Encoder
 from retrieval.evaluation import corruptions
 from retrieval.evaluation.folders import Collection, Picture
 
 BINS: Final = 10
-SEARCHES: Final = 3  # in galleries drawn at random, for each drawing
+SEARCHES: Final = 2  # in galleries drawn at random, for each drawing, clean and corrupted
 _ABSENT: Final = 0.1  # share of those galleries that lack the drawing's category
 _FEWEST: Final = 40  # photos
 FOLDS: Final = 5
@@ -62,7 +71,8 @@ def searches(
     "clean" and "corrupted" search all photos, "distractors" those of other things too, "random"
     galleries drawn by chance.
     """
-    gallery = _photos(encoder, (*collection.photos, *collection.distractors), report)
+    stock = _photos(encoder, (*collection.photos, *collection.distractors), report)
+    gallery = encoder.hubness.extended_photos(stock)
     labels = np.array([p.category or "" for p in (*collection.photos, *collection.distractors)])
     own = slice(0, len(collection.photos))
     found = {}
@@ -70,7 +80,7 @@ def searches(
     for corrupted in (False, True):
         rows = _drawings(encoder, collection.drawings, corrupted, report)
         word = "corrupted" if corrupted else "clean"
-        vectors[word] = np.array([vector for _, vector in rows])
+        vectors[word] = hubness.extended_queries(np.array([vector for _, vector in rows]))
         names[word] = np.array([category for category, _ in rows])
         some = vectors[word], names[word]
         found[word] = search(*some, gallery[own], labels[own], encoder.compared, None)
@@ -157,9 +167,10 @@ def search(
     compared: slice,
     seed: int | None,
 ) -> Searches:
-    """Search for every drawing (n, dim) in the whole gallery (m, dim), or in some of it by chance.
+    """Search for every drawing in the whole gallery, or in some of it by chance.
 
-    With a `seed`, each drawing has SEARCHES galleries of its own.
+    `vectors` (n, dim + 1) and `gallery` (m, dim + 1) are extended: :mod:`retrieval.hubness`. With a
+    `seed`, each drawing has SEARCHES galleries of its own.
     """
     chance = np.random.default_rng(seed)
     rows, right, names = [], [], []

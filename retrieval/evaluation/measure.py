@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from retrieval import drawings, images, photos, readahead, sketches
+from retrieval import drawings, hubness, images, photos, readahead, sketches
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder
 from retrieval.evaluation.folders import Collection, Picture, Unreadable, left_out
@@ -106,7 +106,7 @@ def measure(
         encoder=encoder.label,
         ranking="similarity" if by_similarity else "shown",
         scores=evaluate(
-            *_numbered(queries, gallery),
+            *_numbered(queries, gallery, None if by_similarity else encoder.hubness),
             lambda done, total: report("Ranking", done, total),
             rank if by_similarity else partial(rank_as_shown, compared=encoder.compared),
         ),
@@ -147,8 +147,10 @@ def embed_pictures(
     return found
 
 
-def _numbered(queries: ReadPictures, gallery: ReadPictures) -> tuple[Embedded, Embedded]:
-    """Give categories and photos numbers; distractors get none."""
+def _numbered(
+    queries: ReadPictures, gallery: ReadPictures, hubs: hubness.Hubness | None
+) -> tuple[Embedded, Embedded]:
+    """Give categories and photos numbers; distractors get none. Extended, where hubness counts."""
     categories = sorted({picture.category for picture in gallery.pictures if picture.category})
     labels = {category: number for number, category in enumerate(categories)}
     instances: dict[tuple[str | None, str | None], int] = {
@@ -157,11 +159,14 @@ def _numbered(queries: ReadPictures, gallery: ReadPictures) -> tuple[Embedded, E
         if picture.category is not None
     }
 
-    def embedded(side: ReadPictures) -> Embedded:
+    def embedded(side: ReadPictures, vectors: FloatArray) -> Embedded:
         return Embedded(
-            np.stack(side.vectors),
+            vectors,
             [labels.get(picture.category or "", UNKNOWN) for picture in side.pictures],
             [instances.get((p.category, p.photo), UNKNOWN) for p in side.pictures],
         )
 
-    return embedded(queries), embedded(gallery)
+    asked, stock = np.stack(queries.vectors), np.stack(gallery.vectors)
+    if hubs is not None:
+        asked, stock = hubness.extended_queries(asked), hubs.extended_photos(stock)
+    return embedded(queries, asked), embedded(gallery, stock)

@@ -92,7 +92,10 @@ def rank_as_shown(
     gallery: npt.NDArray[np.floating],
     compared: slice = ranking.EVERYTHING,
 ) -> Integers:
-    """Rank as :func:`rank` does, then order as members are shown: :mod:`retrieval.ranking`."""
+    """Rank as :func:`rank` does, then order as members are shown: :mod:`retrieval.ranking`.
+
+    Both are extended embeddings: :mod:`retrieval.hubness`.
+    """
 
     def nearest(query: npt.NDArray[np.floating], _: int) -> ranking.Neighbours[int]:
         (rows,) = rank(query[None], gallery)

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from rich.table import Table
 
-from retrieval import drawings, images, photos, readahead, sketches
+from retrieval import drawings, hubness, images, photos, readahead, sketches
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder
 from retrieval.evaluation import corruptions
@@ -40,7 +40,7 @@ def robustness(
     step = max(1, len(taken) / most)
     taken = tuple(taken[int(place * step)] for place in range(min(most, len(taken))))
     stock = (*collection.distractors, *collection.photos)
-    gallery = np.concatenate(_photos(encoder, stock, report))
+    gallery = encoder.hubness.extended_photos(np.concatenate(_photos(encoder, stock, report)))
     labels = np.array([picture.category or "" for picture in stock])
     rows = [_row(encoder, CLEAN, taken, gallery, labels, None)]
     for number, kind in enumerate(corruptions.KINDS):
@@ -108,7 +108,8 @@ def _row(
                     refused += 1
                     continue
                 vector = encoder.embed_sketches([encoder.prepare_sketch(sketch)])
-                first = labels[rank_as_shown(vector, gallery, encoder.compared)[0, :5]]
+                query = hubness.extended_queries(vector)
+                first = labels[rank_as_shown(query, gallery, encoder.compared)[0, :5]]
                 right = first == taken[number].category
                 hits[place, number] = right[0], right.any()
             at += len(batch)

@@ -17,7 +17,17 @@ import faiss
 import numpy as np
 from torch import Tensor
 
-from retrieval import confidence, drawings, images, index, library, ranking, sketches, thumbnails
+from retrieval import (
+    confidence,
+    drawings,
+    hubness,
+    images,
+    index,
+    library,
+    ranking,
+    sketches,
+    thumbnails,
+)
 from retrieval.embeddings import FloatArray
 from retrieval.encoder import Encoder, NoCellsError
 from retrieval.home import Home
@@ -117,22 +127,26 @@ class Engine:
         started = time.perf_counter()
         self._asked.append(vector)
         opened = self._generations(collections)
-        first_found: list[FloatArray] = []
+        searches: list[ranking.Neighbours[str]] = []  # the first is for the drawing itself
         found: dict[str, tuple[index.Generation, index.Hit]] = {}
 
-        def nearest(query: FloatArray, count: int) -> ranking.Neighbours[str]:
+        def by_similarity(query: FloatArray, count: int) -> ranking.Neighbours[str]:
             hits = [(of, hit) for of in opened for hit in of.search(query, count)]
             hits.sort(key=lambda pair: -pair[1].score)
             near: dict[str, FloatArray] = {}  # a photo of two collections is found once
             for of, hit in hits:
                 near.setdefault(hit.photo.photo_id, hit.vector)
                 found.setdefault(hit.photo.photo_id, (of, hit))
-            neighbours = ranking.Neighbours(list(near), np.stack(list(near.values())))
-            if query is vector:
-                first_found.append(neighbours.vectors)
-            return neighbours
+            return ranking.Neighbours(list(near), np.stack(list(near.values())))
 
-        ranked = [found[key] for key in ranking.order(vector, nearest, k, self.encoder.compared)]
+        by_score = self.encoder.hubness.by_score(by_similarity)
+
+        def best(query: FloatArray, count: int) -> ranking.Neighbours[str]:
+            searches.append(by_score(query, count))
+            return searches[-1]
+
+        asked = hubness.extended_queries(vector[None])[0]
+        ranked = [found[key] for key in ranking.order(asked, best, k, self.encoder.compared)]
         search_ms = _milliseconds(started)
         matches = tuple(
             self._matched(rank, float(hit.vector @ vector), of.manifest.collection, hit.photo)
@@ -140,7 +154,7 @@ class Engine:
         )
         return Matches(
             matches=matches,
-            confidence=self._confidence(vector, first_found[0]) if matches else None,
+            confidence=self._confidence(asked, searches[0].vectors) if matches else None,
             drawing=prepared.shown,
             generation="+".join(generation.manifest.generation for generation in opened),
             encoder=self.encoder_label,

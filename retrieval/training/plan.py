@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import torch
 
+from retrieval import hubness
 from retrieval.encoder import checkpoint
 from retrieval.training import data, splits
 from retrieval.training.examples import Examples, Part, part, read_examples
@@ -134,7 +135,15 @@ class _Phase:
             note(f"Going on after step {run.step:,} of {steps:,} ({kind.name})")
         for progress in run.train():
             report(progress)
+        if recipe.by_softmax:
+            self._measure_hubness(recipe, out / "best.safetensors")
         return out / "last.safetensors"
+
+    def _measure_hubness(self, recipe: Recipe, best: Path) -> None:
+        network, _, digest = checkpoint.load(best)
+        drawings = recipe.embed_sketch_rows(network.to(self.device), self.training.sketches)
+        told = hubness.measured(drawings.detach().float().cpu().numpy(), digest)
+        hubness.save(told, hubness.beside(best))
 
 
 def _keep_plan(plan: Plan, out: Path) -> None:

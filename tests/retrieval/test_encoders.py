@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 from bot.cli import app
-from retrieval import confidence, embeddings, encoders, index, library, steps
+from retrieval import confidence, embeddings, encoders, hubness, index, library, steps
 from retrieval.encoder import SHIPPED_DIGEST, EncoderError, checkpoint, load_encoder, shipped
 from retrieval.evaluation import calibration
 from retrieval.home import Home
@@ -186,7 +187,7 @@ def test_promote_and_rollback_through_the_command(noised, tmp_path, pictures):
     encoders.load_current(home, "cpu")
 
 
-def test_a_calibration_beside_the_checkpoint_goes_with_it(noised, tmp_path, pictures):
+def test_a_calibration_and_hubness_beside_the_checkpoint_go_with_it(noised, tmp_path, pictures):
     home = Home(tmp_path / "home")
     library.register(home, "shared", pictures)
     Engine(home, load_encoder(None, "cpu")).build("shared", lambda _: None)
@@ -203,10 +204,14 @@ def test_a_calibration_beside_the_checkpoint_goes_with_it(noised, tmp_path, pict
     assert Engine(home, shipped_one).match(drawing, ("shared",), 5).confidence is not None
     ours = confidence.read(confidence.beside(shipped()))
     calibration.save(msgspec.structs.replace(ours, encoder=bare.digest), confidence.beside(new))
+    assert not len(bare.hubness.coordinates)
+    hubs = dataclasses.replace(shipped_one.hubness, encoder=bare.digest)
+    hubness.save(hubs, hubness.beside(new))
     told = run(home, "promote", new, "--unjudged", "--device", "cpu")[1]
     assert "calibration" not in told
-    found = Engine(home, encoders.load_current(home, "cpu")).match(drawing, ("shared",), 5)
-    assert found.confidence is not None
+    served = encoders.load_current(home, "cpu")
+    assert Engine(home, served).match(drawing, ("shared",), 5).confidence is not None
+    assert served.hubness.coordinates.shape == hubs.coordinates.shape
     assert {item.label: item.calibrated for item in encoders.kept(home)} == {
         bare.label: True,
         shipped_one.label: True,

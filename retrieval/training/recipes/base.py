@@ -45,6 +45,7 @@ class Recipe(nn.Module):
     before: ClassVar[type[Recipe] | None] = None  # a phase whose checkpoint this one starts from
     schedule: ClassVar[Mapping[str, Any]] = MappingProxyType({})  # what it has of its own
     most_steps: ClassVar[int | None] = None
+    by_softmax: ClassVar[bool] = False  # over photos: then an inverted one helps in searching
     network: SketchPhotoNetwork
 
     def __init__(self, examples: Examples, training: Part, options: Options) -> None:

@@ -71,6 +71,7 @@ class Modern(Recipe):
     before = ModernTrunk
     schedule = MappingProxyType({"rate": 4e-4, "decay": 0.01, "average": 0.98})
     most_steps = 300
+    by_softmax = True
 
     def __init__(
         self, examples: Examples, training: Part, options: Options, hyper: Hyper | None = None

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrieval import images, index, library, photos, ranking, sketches
+from retrieval import hubness, images, index, library, photos, sketches
+from retrieval.evaluation import rank_as_shown
 from retrieval.home import CollectionNameError, Home
 from retrieval.serving.engine import DRAWING_SIDE, Engine
 from retrieval.serving.errors import RetrievalError
@@ -40,15 +41,11 @@ def embedded(encoder, folder: Path) -> dict[str, np.ndarray]:
 def brute_force(encoder, drawing: bytes, vectors: dict[str, np.ndarray]) -> dict[str, float]:
     """Score photos against a drawing, in the order in which they are shown."""
     sketch = sketches.canonicalise(images.decode(drawing))
-    query = encoder.embed_sketches([encoder.prepare_sketch(sketch)])[0]
+    query = encoder.embed_sketches([encoder.prepare_sketch(sketch)])
     names, matrix = list(vectors), np.stack(list(vectors.values()))
-
-    def nearest(vector: np.ndarray, _: int) -> ranking.Neighbours[str]:
-        rows = np.argsort(-(matrix @ vector), kind="stable")
-        return ranking.Neighbours([names[row] for row in rows], matrix[rows])
-
-    order = ranking.order(query, nearest, 99, encoder.compared)
-    return {name: float(vectors[name] @ query) for name in order}
+    extended = encoder.hubness.extended_photos(matrix)
+    (order,) = rank_as_shown(hubness.extended_queries(query), extended, encoder.compared)
+    return {names[row]: float(matrix[row] @ query[0]) for row in order}
 
 
 @pytest.fixture(scope="module")

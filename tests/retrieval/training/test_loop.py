@@ -208,4 +208,5 @@ def test_two_phases_survive_a_kill_in_the_second(shapes: Path, tmp_path: Path) -
         tmp_path / "whole" / "run" / "best.safetensors"
     )
     encoder = load_encoder(run / "best.safetensors", "cpu")
+    assert encoder.hubness.encoder == encoder.digest
     assert (encoder.name, encoder.dim, encoder.compared) == ("run", 448, slice(320, 448))
