@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from bot.cli import app
-from retrieval import encoders, failure_set, library
+from retrieval import encoders, failure_set, hubness, library
 from retrieval.encoder import Encoder, load_encoder, shipped
 from retrieval.evaluation import answering, material
 from retrieval.failure_set import Case, JudgedPhoto, Writer
@@ -197,10 +198,11 @@ def test_cases_whose_drawing_or_gallery_is_of_no_use_are_left_out_and_named(tmp_
 def test_a_photo_of_two_collections_is_searched_once():
     rows = np.eye(4, dtype=np.float32)
     stocks = {"a": Stock(["1", "2"], rows[:2], {}), "b": Stock(["2", "3"], rows[1:3], {})}
-    side = answering.Side(None, stocks, rows)
+    bare = SimpleNamespace(hubness=hubness.none(4))
+    side = answering.Side(bare, stocks, rows)
     gallery = side.gallery(("a", "b", "a"))
     assert gallery.ids == ["1", "2", "3"]
-    assert (gallery.vectors == rows[:3]).all()
+    assert (gallery.vectors == np.pad(rows[:3], ((0, 0), (0, 1)))).all()
     assert side.gallery(("b",)).ids == ["2", "3"]
 
 
