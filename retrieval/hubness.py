@@ -25,6 +25,7 @@ import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from retrieval import ranking
+from retrieval.disk import write_whole
 
 Floats = npt.NDArray[np.float32]
 Key = TypeVar("Key")
@@ -39,6 +40,7 @@ MOST: Final = 4000  # drawings kept
 CANDIDATES: Final = 120
 _PHOTOS_AT_ONCE: Final = 1024
 _ENCODER: Final = "encoder"
+_WAY_OUT: Final = "Copy it again, or delete it: photos are then ranked by similarity alone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,7 @@ def save(hubness: Hubness, path: Path) -> None:
         "unit": unit.astype(np.float32),
         "coordinates": np.round(hubness.coordinates / unit).astype(np.int8),
     }
-    data = safetensors.numpy.save(tensors, {_ENCODER: hubness.encoder})
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    write_whole(path, safetensors.numpy.save(tensors, {_ENCODER: hubness.encoder}))
 
 
 def load(path: Path, encoder: str, dim: int) -> Hubness:
@@ -142,7 +141,7 @@ def load(path: Path, encoder: str, dim: int) -> Hubness:
                 for name in ("mean", "basis", "unit", "coordinates")
             )
     except SafetensorError as error:
-        raise OSError(f"{path} cannot be read: {error}") from error
+        raise OSError(f"{path.name} cannot be read: {error}. {_WAY_OUT}") from error
     if mean.shape != (dim,) or basis.shape[1:] != (dim,) or coordinates.shape[1:] != unit.shape:
-        raise OSError(f"{path} does not fit its encoder.")
+        raise OSError(f"{path.name} does not fit its encoder. {_WAY_OUT}")
     return Hubness(encoder, mean, basis, coordinates * unit)
